@@ -1,0 +1,63 @@
+"""The one place that reads time."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+ZIGBEE_EPOCH: Final = 946_684_800
+"""Unix seconds of 2000-01-01T00:00:00Z, the zero of ZCL UTCTime."""
+
+
+class Clock(Protocol):
+    """A source of the current time, in Unix seconds (UTC)."""
+
+    def now(self) -> float:
+        """Return Unix seconds; never runs backwards while the process lives."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, read once and carried on by the monotonic clock.
+
+    A step of the system clock (NTP, an operator) therefore neither fires nor starves a timer; a restarted
+    daemon takes the new time.
+    """
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()  # noqa: TID251  # this module is the reader
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return self._offset + time.monotonic()  # noqa: TID251  # this module is the reader
+
+
+class LoopClock:
+    """Unix seconds that follow an event loop's own time, so that virtual time is one thing everywhere."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, epoch: float) -> None:
+        self._loop = loop
+        self._offset = epoch - loop.time()
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return self._offset + self._loop.time()
+
+
+def utc(now: float) -> datetime:
+    """Return `now` (Unix seconds) as an aware UTC datetime."""
+    return datetime.fromtimestamp(now, UTC)
+
+
+def iso(now: float) -> str:
+    """Return `now` (Unix seconds) as ISO 8601 with milliseconds, for logs and events."""
+    return utc(now).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def zigbee_time(now: float) -> int:
+    """Return `now` (Unix seconds) as ZCL UTCTime: seconds since 2000, 32 bits (ZCL 2.6.2.20)."""
+    return int(now - ZIGBEE_EPOCH) & 0xFFFF_FFFF

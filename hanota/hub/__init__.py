@@ -1,0 +1,1 @@
+"""The Communications Hub: asyncio, no drivers."""

@@ -1,0 +1,144 @@
+"""Jobs: one image for one device, and the one table of how a job may move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from hanota.errors import LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hanota.eui64 import Eui64
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    ACCEPTED = "accepted"
+    NOTIFIED = "notified"
+    QUERIED = "queried"
+    TRANSFERRING = "transferring"
+    TRANSFERRED = "transferred"
+    HELD = "held"
+    ACTIVATING = "activating"
+    ACTIVATED = "activated"
+    REJECTED = "rejected"
+    INVALID_IMAGE = "invalid_image"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_end(self) -> bool:
+        """Tell whether nothing can follow."""
+        return not TRANSITIONS[self]
+
+
+class Trigger(StrEnum):
+    """What moves a job."""
+
+    IMAGE_NOTIFY = "Image Notify sent"
+    QUERY = "Query Next Image answered with the image"
+    BLOCK = "Image Block served"
+    UPGRADE_END = "Upgrade End Request SUCCESS"
+    TOLD_TO_WAIT = "Upgrade End Response 0xFFFFFFFF"
+    TOLD_TO_ACTIVATE = "Upgrade End Response with a time"
+    COMMAND_RELAYED = "Activate Firmware (CS06) handed to the device"
+    HASH_MISMATCH = "CS06 response hashMismatch: the image stays held"
+    ACTIVATION_CANCELLED = "CS06 cancellation accepted"
+    OUTCOME_SUCCESS = "activation reported successful"
+    OUTCOME_FAILURE = "activation reported failed"
+    NOT_FOR_DEVICE = "the image does not fit the device"
+    INVALID_IMAGE = "Upgrade End Request INVALID_IMAGE"
+    ABORT = "Upgrade End Request ABORT or another failure"
+    EXPIRE = "time ran out"
+    CANCEL = "cancelled or replaced"
+
+
+class JobKind(StrEnum):
+    """Which of the two ways of SECMP0007 the job goes."""
+
+    PPMID = "PPMID"
+    """Service Request 11.4: distribution and activation combined."""
+    HCALCS = "HCALCS"
+    """Service Request 11.1; activation waits for CS06 (11.3)."""
+
+
+_S, _T = JobState, Trigger
+
+_ANY_TIME: Final[Mapping[Trigger, JobState]] = {
+    _T.NOT_FOR_DEVICE: _S.REJECTED,
+    _T.EXPIRE: _S.EXPIRED,
+    _T.CANCEL: _S.CANCELLED,
+    _T.ABORT: _S.ABORTED,
+}
+# A device may ask again from any point: after a reboot, a lost answer, or because it forgot.
+_TRANSFER: Final[Mapping[Trigger, JobState]] = {
+    **_ANY_TIME,
+    _T.QUERY: _S.QUERIED,
+    _T.BLOCK: _S.TRANSFERRING,
+    _T.UPGRADE_END: _S.TRANSFERRED,
+    _T.INVALID_IMAGE: _S.INVALID_IMAGE,
+}
+
+TRANSITIONS: Final[Mapping[JobState, Mapping[Trigger, JobState]]] = {
+    _S.ACCEPTED: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.NOTIFIED},
+    _S.NOTIFIED: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.NOTIFIED},
+    _S.QUERIED: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.QUERIED},
+    _S.TRANSFERRING: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.TRANSFERRING},
+    _S.TRANSFERRED: {**_TRANSFER, _T.TOLD_TO_WAIT: _S.HELD, _T.TOLD_TO_ACTIVATE: _S.ACTIVATING},
+    _S.HELD: {
+        **_TRANSFER,
+        _T.UPGRADE_END: _S.HELD,
+        _T.TOLD_TO_WAIT: _S.HELD,
+        _T.COMMAND_RELAYED: _S.ACTIVATING,
+    },
+    _S.ACTIVATING: {
+        **_ANY_TIME,
+        _T.UPGRADE_END: _S.ACTIVATING,
+        _T.TOLD_TO_WAIT: _S.ACTIVATING,
+        _T.TOLD_TO_ACTIVATE: _S.ACTIVATING,
+        _T.COMMAND_RELAYED: _S.ACTIVATING,
+        _T.HASH_MISMATCH: _S.HELD,
+        _T.ACTIVATION_CANCELLED: _S.HELD,
+        _T.OUTCOME_SUCCESS: _S.ACTIVATED,
+        _T.OUTCOME_FAILURE: _S.FAILED,
+    },
+    _S.ACTIVATED: {},
+    _S.REJECTED: {},
+    _S.INVALID_IMAGE: {},
+    _S.ABORTED: {},
+    _S.EXPIRED: {},
+    _S.CANCELLED: {},
+    _S.FAILED: {},
+}
+"""The whole life of a job; README's diagram is made from this table and a test walks every pair."""
+
+
+def follow(state: JobState, trigger: Trigger) -> JobState:
+    """Return the state after `trigger`; raise LocalProtocolError where the table has no such move."""
+    try:
+        return TRANSITIONS[state][trigger]
+    except KeyError:
+        raise LocalProtocolError(f"a job that is {state} cannot take: {trigger}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image for one device. `image` is the SHA-256 of the Upgrade Image file, `reason` why it ended."""
+
+    id: int
+    request_id: str
+    kind: JobKind
+    device: Eui64
+    image: bytes
+    firmware_version: bytes
+    manufacturer_image_hash: bytes
+    state: JobState
+    created: float
+    updated: float
+    reason: str = ""

@@ -1,0 +1,222 @@
+"""What the hub needs from the world, as Protocols: the HAN radio, the store and the WAN uplink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from hanota.eui64 import Eui64
+    from hanota.hub.events import Event, EventKind, Json, Party
+    from hanota.hub.jobs import Job, JobKind
+
+
+class Priority(IntEnum):
+    """Which frame goes first when the radio is busy."""
+
+    CRITICAL = 0
+    """GBCS commands through a tunnel."""
+    NORMAL = 1
+    """Everything that keeps a session going."""
+    BULK = 2
+    """Image blocks."""
+
+
+class RadioState(StrEnum):
+    """The state of the connection to the coordinator."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    ONLINE = "online"
+    LOST = "lost"
+
+
+class DeviceType(IntEnum):
+    """GBCS device_type, as CCS01 carries it."""
+
+    ESME = 0
+    GSME = 1
+    HCALCS = 13
+    PPMID = 132
+
+
+@dataclass(frozen=True, slots=True)
+class HanFrame:
+    """One ZCL frame from a device on the Smart Energy profile; `at` is Unix seconds."""
+
+    device: Eui64
+    cluster: int
+    data: bytes
+    aps_encrypted: bool
+    at: float
+    lqi: int | None = None
+    rssi: int | None = None
+
+
+class RadioListener(Protocol):
+    """What a radio tells; every call is made on the event loop and must not block."""
+
+    def is_admitted(self, device: Eui64) -> bool:
+        """Tell whether `device` is in the Device Log; frames of all others are refused."""
+        ...
+
+    def frame_received(self, frame: HanFrame) -> None:
+        """Take one frame on OTA Upgrade, Tunneling or another cluster the hub handles."""
+        ...
+
+    def frame_refused(self, device: Eui64 | None, cluster: int, reason: str) -> None:
+        """Hear of a frame that was refused: plain where APS encryption is due, a stranger's, malformed."""
+        ...
+
+    def device_joined(self, device: Eui64) -> None:
+        """Hear that a device (re)joined and its endpoints are known."""
+        ...
+
+    def device_left(self, device: Eui64) -> None:
+        """Hear that a device left the network."""
+        ...
+
+    def radio_state_changed(self, state: RadioState, reason: str) -> None:
+        """Hear that the coordinator came or went."""
+        ...
+
+
+class HanRadio(Protocol):
+    """The coordinator, as the hub sees it."""
+
+    @property
+    def eui64(self) -> Eui64:
+        """The coordinator's own EUI-64; raise RadioError before `start`."""
+        ...
+
+    @property
+    def state(self) -> RadioState:
+        """The connection's state."""
+        ...
+
+    async def start(self, listener: RadioListener) -> None:
+        """Open the coordinator and its network, forming it where there is none; raise RadioError."""
+        ...
+
+    async def stop(self) -> None:
+        """Close the coordinator; never raises."""
+        ...
+
+    async def send(
+        self, device: Eui64, cluster: int, data: bytes, *, priority: Priority, encrypted: bool = True
+    ) -> None:
+        """Send one ZCL frame to the endpoint of `device` that has `cluster`; return when it is delivered.
+
+        Raise DeliveryError when the device did not acknowledge, RadioError when the coordinator is lost,
+        LocalProtocolError when the frame is larger than the radio carries.
+        """
+        ...
+
+    async def permit_joining(self, device: Eui64, install_code: bytes, seconds: float) -> None:
+        """Let `device` alone join, with its install code (16 octets, no CRC); raise RadioError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLogEntry:
+    """One line of the CHF Device Log (CHTS): who may join, as what, with which install code (no CRC)."""
+
+    device: Eui64
+    device_type: DeviceType
+    install_code: bytes
+
+
+class Store(Protocol):
+    """Durable state. Calls outside `transaction` commit by themselves; all raise StoreError."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make everything inside commit together or not at all; nested transactions join the outer one."""
+        ...
+
+    def append_event(
+        self,
+        at: float,
+        kind: EventKind,
+        source: Party,
+        target: Party,
+        *,
+        device: Eui64 | None,
+        job: int | None,
+        detail: Mapping[str, Json],
+    ) -> Event:
+        """Append to the journal and return the event with its `seq`, which only ever rises."""
+        ...
+
+    def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
+        """Return at most `limit` events with `seq` above `after`, in order."""
+        ...
+
+    def put_device(self, entry: DeviceLogEntry) -> None:
+        """Add or replace a Device Log entry."""
+        ...
+
+    def remove_device(self, device: Eui64) -> None:
+        """Remove a Device Log entry, if there."""
+        ...
+
+    def devices(self) -> Sequence[DeviceLogEntry]:
+        """Return the Device Log."""
+        ...
+
+    def put_image(self, data: bytes) -> bytes:
+        """Store an Upgrade Image once by content and return its SHA-256."""
+        ...
+
+    def image(self, digest: bytes) -> bytes:
+        """Return the image with that SHA-256; raise StoreError where there is none."""
+        ...
+
+    def add_job(
+        self,
+        *,
+        request_id: str,
+        kind: JobKind,
+        device: Eui64,
+        image: bytes,
+        firmware_version: bytes,
+        manufacturer_image_hash: bytes,
+        at: float,
+    ) -> Job:
+        """Add a job in state `accepted` and return it with its id."""
+        ...
+
+    def update_job(self, job: Job) -> None:
+        """Write the job's state, reason and update time."""
+        ...
+
+    def jobs(self, *, device: Eui64 | None = None) -> Sequence[Job]:
+        """Return the jobs, oldest first."""
+        ...
+
+    def counter(self, name: str, party: Eui64) -> int:
+        """Return a counter's value, 0 where it was never raised. `name` is its use, such as `sent`."""
+        ...
+
+    def raise_counter(self, name: str, party: Eui64, value: int) -> None:
+        """Set a counter higher; raise StoreError where `value` is not higher than what is stored."""
+        ...
+
+    def add_service_request(self, request_id: str, service_reference: str, at: float) -> bool:
+        """Note a Service Request; return False where that RequestID is known already."""
+        ...
+
+    def close(self) -> None:
+        """Close the database."""
+        ...
+
+
+class Uplink(Protocol):
+    """The WAN side: where GBCS messages from the HAN go."""
+
+    def message_received(self, device: Eui64, octets: bytes) -> None:
+        """Take one GBCS message that `device` (or the hub itself) sent towards a remote party."""
+        ...
