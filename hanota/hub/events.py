@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from hanota.clock import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hanota.eui64 import Eui64
 
-Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
 class Party(StrEnum):

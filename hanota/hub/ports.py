@@ -206,7 +206,7 @@ class Store(Protocol):
         ...
 
     def add_service_request(self, request_id: str, service_reference: str, at: float) -> bool:
-        """Note a Service Request; return False where that RequestID is known already."""
+        """Note a Service Request; return False where that RequestID and Service Reference are known."""
         ...
 
     def close(self) -> None:
@@ -219,4 +219,8 @@ class Uplink(Protocol):
 
     def message_received(self, device: Eui64, octets: bytes) -> None:
         """Take one GBCS message that `device` (or the hub itself) sent towards a remote party."""
+        ...
+
+    def message_undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
+        """Hear that a message relayed to `device` was given up, and why."""
         ...

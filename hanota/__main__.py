@@ -1,0 +1,5 @@
+"""`python -m hanota`."""
+
+from hanota.cli.main import app
+
+app()

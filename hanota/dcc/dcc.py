@@ -1,0 +1,236 @@
+"""The bench's DCC for one hub: Service Requests in; responses, device alerts and DCC alerts out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hanota.dcc.errors import RequestRejectedError
+from hanota.errors import LocalProtocolError, RemoteProtocolError, UnverifiableError
+from hanota.gbcs.activate_firmware import CANCELLATION
+from hanota.hub.distribution import IMAGE_SHAPE
+from hanota.hub.events import EventKind, Party
+from hanota.hub.jobs import JobKind, Trigger
+from hanota.hub.ports import DeviceType
+from hanota.ota.image import parse_image
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from hanota.clock import Clock
+    from hanota.dcc.broker import AccessControlBroker
+    from hanota.dcc.exchange import Exchange
+    from hanota.dcc.incoming import Incoming
+    from hanota.duis.request import (
+        ActivateFirmware,
+        ReadFirmwareVersion,
+        RequestId,
+        ServiceRequest,
+        UpdateFirmware,
+        UpdatePpmidFirmware,
+    )
+    from hanota.eui64 import Eui64
+    from hanota.gbcs.message import Message
+    from hanota.hub.events import Json
+    from hanota.hub.hub import Hub
+    from hanota.hub.jobs import Job
+    from hanota.hub.journal import Journal
+    from hanota.hub.ports import Store
+
+
+class _Update(NamedTuple):
+    name: str
+    device_types: frozenset[DeviceType]
+
+
+_UPDATES: Final = {
+    JobKind.PPMID: _Update("Update PPMID Firmware", frozenset({DeviceType.PPMID})),
+    JobKind.HCALCS: _Update("Update Firmware", frozenset({DeviceType.HCALCS})),
+}
+"""Which devices each update is for: SECMP0007 gave 11.4 to PPMIDs and opened 11.1 to HCALCSs."""
+
+
+class Dcc:
+    """The service user's counterpart and the hub's uplink."""
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        broker: AccessControlBroker,
+        exchange: Exchange,
+        incoming: Incoming,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._hub, self._broker, self._exchange, self._incoming = hub, broker, exchange, incoming
+        self._store, self._journal, self._clock = store, journal, clock
+
+    # -- Service Requests: each raises RequestRejectedError and then has done nothing ---------------------
+
+    def update_firmware(self, request: UpdateFirmware | UpdatePpmidFirmware, kind: JobKind) -> Sequence[Job]:
+        """Take SR 11.4 (`kind` PPMID) or 11.1 (HCALCS) and return the jobs it began."""
+        update = _UPDATES[kind]
+        try:
+            file = parse_image(request.firmware_image, IMAGE_SHAPE[kind])
+        except RemoteProtocolError as error:
+            self._begin(request, update.name)
+            raise self._rejected(request.request_id, error) from error
+        self._begin(
+            request,
+            update.name,
+            octets=len(file.data),
+            manufacturer_image_hash=file.manufacturer_image_hash.hex(),
+            firmware_version=file.firmware_version.hex().upper(),
+            devices=[str(device) for device in request.device_ids],
+        )
+        types = {entry.device: entry.device_type for entry in self._hub.device_log}
+        eligible = [device for device in request.device_ids if types.get(device) in update.device_types]
+        refused = [device for device in request.device_ids if device not in eligible]
+        if not eligible:
+            nobody = RemoteProtocolError(
+                f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, refused))}"
+            )
+            raise self._rejected(request.request_id, nobody)
+        jobs = self._hub.distribute(str(request.request_id), kind, request.firmware_image, eligible)
+        self._acknowledge(
+            request.request_id,
+            "I99",
+            "accepted, the outcome follows" if not refused else "accepted for some of the devices",
+            invalid_devices=[str(device) for device in refused],
+        )
+        return jobs
+
+    def transform(self, request: ActivateFirmware) -> bytes:
+        """Take SR 11.3, Command Variant 4, and return the Pre-Command to sign."""
+        request_id = request.request_id
+        self._begin(
+            request,
+            "Activate Firmware",
+            firmware_hash=request.firmware_hash.hex(),
+            execution_date_time=None
+            if request.execution_date_time is None
+            else request.execution_date_time.isoformat(),
+        )
+        self._check_target(request_id)
+        octets = self._broker.activate_firmware(
+            request_id.originator,
+            request_id.target,
+            request_id.counter,
+            request.firmware_hash,
+            CANCELLATION if request.is_cancellation else request.execution_date_time,
+        ).encode()
+        self._journal.record(
+            EventKind.PRE_COMMAND,
+            Party.DCC,
+            Party.SERVICE_USER,
+            device=request_id.target,
+            detail={"request_id": str(request_id), "use_case": "CS06", "octets": len(octets)},
+        )
+        return octets
+
+    def send_signed_pre_command(self, request_id: RequestId, octets: bytes) -> asyncio.Future[Message]:
+        """Take a Signed Pre-Command (Command Variant 5); the future gives the device's response."""
+        try:
+            command = self._broker.accept(octets)
+        except (RemoteProtocolError, UnverifiableError) as error:
+            raise self._rejected(request_id, error) from error
+        device = command.recipient
+        with self._journal.transaction():
+            self._journal.record(
+                EventKind.SIGNED_PRE_COMMAND,
+                Party.SERVICE_USER,
+                Party.DCC,
+                device=device,
+                detail={
+                    "request_id": str(request_id),
+                    "use_case": "CS06",
+                    "octets": len(octets),
+                    "verified": "supplier's signature, Originator Counter",
+                },
+            )
+            self._acknowledge(request_id, "I99", "accepted, the response follows")
+            self._hub.settle(device, Trigger.COMMAND_RELAYED)
+            return self._send(request_id, "11.3", command, "supplier's signature, ACB MAC")
+
+    def read_firmware_version(self, request: ReadFirmwareVersion) -> asyncio.Future[Message]:
+        """Take SR 11.2; the future gives the device's response."""
+        request_id = request.request_id
+        self._begin(request, "Read Firmware Version")
+        self._check_target(request_id)
+        try:
+            command = self._broker.read_firmware_version(
+                request_id.originator, request_id.counter, request_id.target
+            )
+        except UnverifiableError as error:
+            raise self._rejected(request_id, error) from error
+        self._acknowledge(request_id, "I99", "accepted, the response follows")
+        return self._send(request_id, request.service_reference, command, "ACB MAC")
+
+    # -- what the hub hands up (Uplink) ------------------------------------------------------------------
+
+    def message_received(self, device: Eui64, octets: bytes) -> None:
+        """Take a GBCS message from the HAN, or the hub's own."""
+        self._incoming.take(device, octets)
+
+    def message_undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
+        """Give up what waits for the answer to a message that the hub could not deliver."""
+        self._exchange.undelivered(device, octets, reason)
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _begin(self, request: ServiceRequest, name: str, **detail: Json) -> None:
+        """Note the request; one that was noted before is refused, so that nothing is done twice."""
+        request_id, reference = str(request.request_id), str(request.service_reference)
+        with self._journal.transaction():
+            new = self._store.add_service_request(request_id, reference, self._clock.now())
+            self._journal.record(
+                EventKind.REQUEST_RECEIVED,
+                Party.SERVICE_USER,
+                Party.DCC,
+                detail={"request_id": request_id, "service_reference": reference, "name": name, **detail},
+            )
+        if not new:
+            error = RemoteProtocolError(
+                f"Service Request {reference} {request_id} was handled already",
+                hint="raise the counter at the end of its RequestID",
+            )
+            raise self._rejected(request.request_id, error)
+
+    def _check_target(self, request_id: RequestId) -> None:
+        if not self._hub.is_admitted(request_id.target):
+            error = RemoteProtocolError(f"{request_id.target} is not in the Device Log of this hub")
+            raise self._rejected(request_id, error)
+
+    def _acknowledge(self, request_id: RequestId, code: str, meaning: str, **detail: Json) -> None:
+        self._journal.record(
+            EventKind.REQUEST_ACKNOWLEDGED,
+            Party.DCC,
+            Party.SERVICE_USER,
+            detail={
+                "request_id": str(request_id),
+                "response_code": code,
+                "meaning": meaning,
+                **{key: value for key, value in detail.items() if value},
+            },
+        )
+
+    def _send(
+        self, request_id: RequestId, reference: str, command: Message, carries: str
+    ) -> asyncio.Future[Message]:
+        try:
+            return self._exchange.send(request_id, reference, command, carries)
+        except LocalProtocolError as error:
+            raise self._rejected(request_id, error) from error
+
+    def _rejected(
+        self, request_id: RequestId, error: RemoteProtocolError | LocalProtocolError | UnverifiableError
+    ) -> RequestRejectedError:
+        self._journal.record(
+            EventKind.REQUEST_REJECTED,
+            Party.DCC,
+            Party.SERVICE_USER,
+            detail={"request_id": str(request_id), "reason": str(error)},
+        )
+        return RequestRejectedError(str(error), hint=error.hint)

@@ -1,0 +1,121 @@
+"""The journal as people read it: who sent what to whom, and how it was verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from hanota.hub.events import EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hanota.hub.events import Event, Json
+
+
+def describe(event: Event) -> str:
+    """Return one line of text for an event, without time and parties."""
+    detail = event.detail
+    match event.kind:
+        case EventKind.RADIO_STATE:
+            return f"coordinator {detail['state']}" + _because(detail)
+        case EventKind.FRAME_REFUSED:
+            return f"frame on cluster {_hex(detail['cluster'])} refused: {detail['reason']}"
+        case EventKind.DEVICE_ADDED:
+            return f"{detail['device_type']} added to the Device Log, with its install code"
+        case EventKind.DEVICE_REMOVED:
+            return "removed from the Device Log"
+        case EventKind.JOIN_PERMITTED:
+            return f"may join for {detail['seconds']:.0f} s with its install code"
+        case EventKind.DEVICE_JOINED:
+            return "joined the HAN"
+        case EventKind.DEVICE_LEFT:
+            return "left the HAN"
+        case EventKind.REQUEST_RECEIVED:
+            return f"Service Request {detail['service_reference']} {detail['name']}{_image(detail)}"
+        case EventKind.REQUEST_ACKNOWLEDGED:
+            return f"{detail['response_code']} {detail['meaning']}"
+        case EventKind.REQUEST_REJECTED:
+            return f"Service Request rejected: {detail['reason']}"
+        case EventKind.PRE_COMMAND:
+            return f"Pre-Command {detail['use_case']}, {detail['octets']} octets, to be signed"
+        case EventKind.SIGNED_PRE_COMMAND:
+            return f"Signed Pre-Command {detail['use_case']}; verified: {detail['verified']}"
+        case EventKind.RESPONSE_RETURNED:
+            return f"response to {detail['service_reference']}: {_outcome(detail)}"
+        case EventKind.DEVICE_ALERT:
+            return f"device alert {detail['alert_code']}: {_outcome(detail)}"
+        case EventKind.DCC_ALERT:
+            return f"DCC alert {detail['alert']}: {_outcome(detail)}"
+        case EventKind.JOB_STATE:
+            return f"job {event.job} is {detail['state']}: {detail['cause']}"
+        case EventKind.IMAGE_NOTIFY:
+            return "Image Notify"
+        case EventKind.IMAGE_QUERIED:
+            return f"Query Next Image Request, running {detail['current_version']}{_hardware(detail)}"
+        case EventKind.TRANSFER_PROGRESS:
+            return f"{detail['octets']} of {detail['total']} octets{_rate(detail)}"
+        case EventKind.TRANSFER_STALLED:
+            return f"no Image Block Request for {detail['seconds']:.0f} s, at octet {detail['octets']}"
+        case EventKind.UPGRADE_END:
+            return f"Upgrade End Request {detail['status']}{_rate(detail)}"
+        case EventKind.UPGRADE_END_ANSWERED:
+            return f"Upgrade End Response: {detail['meaning']}"
+        case EventKind.OTA_REFUSED:
+            return f"refused: {detail['reason']}"
+        case EventKind.TUNNEL_OPENED:
+            return f"tunnel {detail['tunnel']} open, {detail['octets']} octets at a time"
+        case EventKind.TUNNEL_FAILED:
+            return f"tunnel: {detail['reason']}"
+        case EventKind.GBCS_SENT:
+            return f"{_gbcs(detail)}; carries {detail['carries']}"
+        case EventKind.GBCS_RECEIVED:
+            return f"{_gbcs(detail)}; verified: {detail['verified']}"
+        case EventKind.GBCS_REFUSED:
+            return f"GBCS message refused: {detail['reason']}"
+        case _:
+            assert_never(event.kind)
+
+
+def parties(event: Event) -> str:
+    """Return `from -> to`, or one name where somebody notes something for himself."""
+    if event.source is event.target:
+        return str(event.source)
+    return f"{event.source} -> {event.target}"
+
+
+def is_milestone(event: Event) -> bool:
+    """Tell whether the event belongs in the short transcript: everything but the progress in between."""
+    return event.kind is not EventKind.TRANSFER_PROGRESS
+
+
+def _because(detail: Mapping[str, Json]) -> str:
+    return f": {detail['reason']}" if detail.get("reason") else ""
+
+
+def _hex(value: Json) -> str:
+    return f"0x{value:04X}" if isinstance(value, int) else str(value)
+
+
+def _gbcs(detail: Mapping[str, Json]) -> str:
+    return f"{detail['use_case']} {detail['message']}, {detail['octets']} octets"
+
+
+def _image(detail: Mapping[str, Json]) -> str:
+    if "octets" not in detail:
+        return ""
+    return f", image of {detail['octets']} octets, hash {str(detail['manufacturer_image_hash'])[:16]}..."
+
+
+def _outcome(detail: Mapping[str, Json]) -> str:
+    version = f", firmware version {detail['firmware_version']}" if detail.get("firmware_version") else ""
+    return f"{detail['outcome']}{version}"
+
+
+def _hardware(detail: Mapping[str, Json]) -> str:
+    return "" if detail.get("hardware_version") is None else f" on hardware {detail['hardware_version']}"
+
+
+def _rate(detail: Mapping[str, Json]) -> str:
+    rate, left = detail.get("rate"), detail.get("seconds_left")
+    text = f", {rate:.0f} octets/s" if isinstance(rate, int | float) else ""
+    return text + (f", {left:.0f} s left" if isinstance(left, int | float) else "")

@@ -1,0 +1,290 @@
+"""A HAN device up to its application: joining, ZDO, APS addressing, power."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hanota.emulator.air import (
+    BROADCAST_RX_ON_WHEN_IDLE,
+    CAPABILITY_FULL_FUNCTION,
+    ApsFrame,
+    TxStatus,
+)
+from hanota.emulator.zdo import (
+    RESPONSE,
+    ZDO_ENDPOINT,
+    ZDO_PROFILE,
+    NodeDescriptor,
+    SimpleDescriptor,
+    ZdoCluster,
+    ZdoServer,
+    ZdoStatus,
+    device_announcement,
+    match_request,
+)
+from hanota.errors import DeliveryError, RadioError, RemoteProtocolError
+from hanota.zcl import PROFILE_SMART_ENERGY
+from hanota.zse.install_code import install_code_key
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from hanota.emulator.air import Air
+    from hanota.eui64 import Eui64
+
+NWK_UNASSIGNED: Final = 0xFFFE
+"""Short address of a node that has not joined."""
+COORDINATOR: Final = 0x0000
+MAINS_ROUTER: Final = 0x8E
+"""MAC capability flags: router, mains powered, always listening, short address wanted."""
+BROADCAST_ENDPOINT: Final = 0xFF
+
+_BEACON_REQUEST: Final = 10
+_BEACON: Final = 28
+_ASSOCIATION: Final = 27
+_TRANSPORT_KEY: Final = 73
+"""PSDU octets of the frames of a join."""
+
+
+class JoinRefusedError(RadioError):
+    """The device did not get into the network; the caller may try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Limits of a node."""
+
+    response_timeout: float = 5.0
+    """Seconds to wait for a ZDO response."""
+    max_tasks: int = 64
+    """Concurrent activities a node may start; more is a runaway device."""
+
+
+class HanNode:
+    """A joined or joinable device; its application is a subclass that overrides `on_frame`."""
+
+    def __init__(
+        self,
+        eui64: Eui64,
+        *,
+        install_code: bytes,
+        endpoints: Sequence[SimpleDescriptor],
+        capabilities: int = MAINS_ROUTER,
+        manufacturer_code: int = 0,
+        settings: NodeSettings | None = None,
+    ) -> None:
+        self.eui64 = eui64
+        self.nwk = NWK_UNASSIGNED
+        self.capabilities = capabilities
+        self.link_key = install_code_key(install_code)
+        """Trust centre link key: from the install code until key establishment replaces it."""
+        self.endpoints = tuple(endpoints)
+        self.manufacturer_code = manufacturer_code
+        self.settings = settings or NodeSettings()
+        self.trust_centre: Eui64 | None = None
+        self._air: Air | None = None
+        self._powered = False
+        self._sequence = 0
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def joined(self) -> bool:
+        """Tell whether the node is on a network and switched on."""
+        return self._powered
+
+    def on_frame(self, frame: ApsFrame) -> None:
+        """Take an application frame addressed to one of the node's endpoints."""
+
+    async def join(self, air: Air) -> None:
+        """Find a network, associate, take the network key, announce; raise JoinRefusedError otherwise.
+
+        Sources: ZigBee specification 4.6.3.2 (joining a secured network), Base Device Behaviour 10.
+        """
+        self.power_off()
+        await self._management(air, _BEACON_REQUEST)
+        trust_centre = air.trust_centre
+        if trust_centre is None or not trust_centre.permits_joining:
+            raise JoinRefusedError("no network permits joining")
+        await self._management(air, _BEACON)
+        await self._management(air, _ASSOCIATION)
+        admission = trust_centre.admit(self.eui64, self.capabilities)
+        if admission is None:
+            raise JoinRefusedError("the trust centre holds no key for this device")
+        await self._management(air, _TRANSPORT_KEY)
+        if admission.link_key != self.link_key:
+            raise JoinRefusedError("Transport-Key is not encrypted with the key of our install code")
+        self._air = air
+        self.nwk = admission.nwk
+        self.trust_centre = admission.trust_centre
+        await self.power_on()
+
+    async def leave(self, *, rejoin: bool = False) -> None:
+        """Send NWK Leave and go off the network."""
+        air, nwk = self._air, self.nwk
+        if air is None or not self._powered:
+            return
+        await self._management(air, _BEACON)
+        self.power_off()
+        self._air, self.nwk = None, NWK_UNASSIGNED
+        if air.trust_centre is not None:
+            air.trust_centre.departed(self.eui64, nwk, rejoin=rejoin)
+
+    def power_off(self) -> None:
+        """Cut the power: every activity but the caller's ends; the network stays in non-volatile memory."""
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        for waiter in self._waiting.values():
+            waiter.cancel()
+        if self._air is not None:
+            self._air.detach(self)
+        self._powered = False
+
+    async def power_on(self) -> None:
+        """Come back on the network joined before and announce; raise RadioError if there is none."""
+        if self._air is None:
+            raise RadioError(f"{self.eui64} has not joined a network")
+        self._air.attach(self)
+        self._powered = True
+        announcement = device_announcement(self.next_sequence(), self.nwk, self.eui64, self.capabilities)
+        await self._send_zdo(ZdoCluster.DEVICE_ANNCE, announcement, BROADCAST_RX_ON_WHEN_IDLE)
+
+    async def send(
+        self,
+        profile: int,
+        cluster: int,
+        source_endpoint: int,
+        destination_endpoint: int,
+        payload: bytes,
+        *,
+        destination: int = COORDINATOR,
+        encrypted: bool = True,
+        ack: bool = True,
+    ) -> TxStatus:
+        """Send one APS frame and return its fate; raise RadioError when not on the network."""
+        return await self._transmit(
+            ApsFrame(
+                source=self.nwk,
+                destination=destination,
+                source_endpoint=source_endpoint,
+                destination_endpoint=destination_endpoint,
+                profile=profile,
+                cluster=cluster,
+                payload=payload,
+                link_key=self.link_key if encrypted else None,
+                sequence=self.next_sequence(),
+                ack=ack,
+            )
+        )
+
+    async def match_descriptor(self, cluster: int, *, profile: int = PROFILE_SMART_ENERGY) -> tuple[int, int]:
+        """Ask the coordinator which endpoint serves `cluster`; return its (short address, endpoint).
+
+        Raises DeliveryError when there is no answer in time or no such endpoint.
+        """
+        request = match_request(self.next_sequence(), COORDINATOR, profile, (cluster,))
+        response = await self._request_zdo(ZdoCluster.MATCH_DESC_REQ, request)
+        status, nwk, count = struct.unpack_from("<BHB", response)
+        if status != ZdoStatus.SUCCESS or not count:
+            raise DeliveryError(f"no endpoint serves cluster {cluster:#06x}")
+        return nwk, response[4]
+
+    def link_key_for(self, peer: Eui64) -> bytes | None:
+        """Return the link key shared with the trust centre, None for any other peer."""
+        return self.link_key if peer == self.trust_centre else None
+
+    def receive(self, frame: ApsFrame) -> None:
+        """Take a frame from the air."""
+        if not self._powered:
+            return
+        if frame.destination_endpoint == ZDO_ENDPOINT:
+            self._receive_zdo(frame)
+        elif frame.destination_endpoint == BROADCAST_ENDPOINT or any(
+            endpoint.endpoint == frame.destination_endpoint for endpoint in self.endpoints
+        ):
+            self.on_frame(frame)
+
+    def spawn(self, activity: Coroutine[None, None, None]) -> None:
+        """Run `activity` until it ends or the power goes; raise RadioError above `max_tasks`."""
+        if len(self._tasks) >= self.settings.max_tasks:
+            activity.close()
+            raise RadioError(f"{self.eui64} runs {len(self._tasks)} activities at once")
+        task = asyncio.get_running_loop().create_task(activity)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def next_sequence(self) -> int:
+        """Return the next APS counter or ZDO sequence number."""
+        self._sequence = (self._sequence + 1) & 0xFF
+        return self._sequence
+
+    async def _transmit(self, frame: ApsFrame) -> TxStatus:
+        if self._air is None or not self._powered:
+            raise RadioError(f"{self.eui64} is not on a network")
+        return await self._air.transmit(frame)
+
+    async def _management(self, air: Air, octets: int) -> None:
+        if not await air.mac_command(octets, self.eui64):
+            raise JoinRefusedError("the coordinator is out of reach")
+
+    async def _send_zdo(self, cluster: int, payload: bytes, destination: int) -> TxStatus:
+        return await self._transmit(
+            ApsFrame(
+                source=self.nwk,
+                destination=destination,
+                source_endpoint=ZDO_ENDPOINT,
+                destination_endpoint=ZDO_ENDPOINT,
+                profile=ZDO_PROFILE,
+                cluster=cluster,
+                payload=payload,
+                sequence=self.next_sequence(),
+            )
+        )
+
+    async def _request_zdo(self, cluster: int, request: bytes) -> bytes:
+        """Send a request to the coordinator; return the response after its sequence number."""
+        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[request[0]] = waiter
+        try:
+            await self._send_zdo(cluster, request, COORDINATOR)
+            async with asyncio.timeout(self.settings.response_timeout):
+                return await waiter
+        except TimeoutError:
+            raise DeliveryError(f"no response to ZDO request {cluster:#06x}") from None
+        finally:
+            del self._waiting[request[0]]
+
+    def _receive_zdo(self, frame: ApsFrame) -> None:
+        if not frame.payload:
+            return
+        if frame.cluster & RESPONSE:
+            waiter = self._waiting.get(frame.payload[0])
+            if waiter is not None and not waiter.done():
+                waiter.set_result(frame.payload[1:])
+        elif frame.cluster == ZdoCluster.MGMT_LEAVE_REQ:
+            self.spawn(self._leave_on_request(frame))
+        else:
+            self._respond_zdo(frame)
+
+    def _respond_zdo(self, frame: ApsFrame) -> None:
+        try:
+            response = self._zdo_server().respond(frame.cluster, frame.payload)
+        except RemoteProtocolError:
+            return
+        if response is not None:
+            self.spawn(self._answer_zdo(frame, response))
+
+    async def _answer_zdo(self, frame: ApsFrame, response: bytes) -> None:
+        await self._send_zdo(frame.cluster | RESPONSE, response, frame.source)
+
+    async def _leave_on_request(self, frame: ApsFrame) -> None:
+        await self._answer_zdo(frame, frame.payload[:1] + bytes((ZdoStatus.SUCCESS,)))
+        await self.leave()
+
+    def _zdo_server(self) -> ZdoServer:
+        router = bool(self.capabilities & CAPABILITY_FULL_FUNCTION)
+        descriptor = NodeDescriptor(1 if router else 2, self.capabilities, self.manufacturer_code)
+        return ZdoServer(self.eui64, self.nwk, descriptor, self.endpoints)

@@ -1,0 +1,180 @@
+"""Certificates and private keys by EUI-64, read from a folder laid out as the reference test data's.
+
+90b3d51f30010000-ds.pem      certificate, PEM or DER: the EUI-64 of its subject and the use of its key
+90b3d51f30010000-ds.key      private key, PKCS#8, PEM or DER
+90b3d51f30010000-pp-ka.pem   a further certificate of the same party, here that for prepayment
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
+
+from hanota.errors import ConfigError, RemoteProtocolError
+from hanota.eui64 import Eui64
+from hanota.gbcs.certificates import KeyUsage, PartyCertificate, RemotePartyRole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hanota.gbcs.crypto import PrivateKey, PublicKey
+
+_FILE_NAME: Final = re.compile(
+    r"(?P<eui64>[0-9a-f]{16})-(?:[a-z0-9]+-)?(?P<usage>ds|ka)\.(?P<kind>pem|key)", re.IGNORECASE
+)
+
+MAXIMUM_FILE_SIZE: Final = 64 * 1024
+"""Octets read of one file: a certificate or a key of GB smart metering has less than 1 kB."""
+
+
+class KeyStore:
+    """Public and private keys of devices and remote parties; a party may have several of each use."""
+
+    def __init__(self) -> None:
+        self._certificates: dict[Eui64, list[PartyCertificate]] = {}
+        self._private_keys: dict[tuple[Eui64, KeyUsage], list[PrivateKey]] = {}
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> KeyStore:
+        """Read every certificate and key file of `folder`; raise ConfigError naming the file at fault."""
+        keystore = cls()
+        try:
+            paths = sorted(path for path in folder.iterdir() if path.is_file())
+        except OSError as error:
+            raise ConfigError(
+                f"key store {folder}: {error.strerror}", hint="name a folder of .pem and .key files"
+            ) from None
+        public_keys: dict[str, PublicKey] = {}
+        for path in paths:
+            if not (name := _FILE_NAME.fullmatch(path.name)):
+                continue
+            eui64, usage = Eui64.parse(name["eui64"]), KeyUsage(name["usage"].lower())
+            if name["kind"].lower() == "pem":
+                certificate = _certificate(path, eui64, usage)
+                keystore.add_certificate(certificate)
+                public_key = certificate.public_key
+            else:
+                private_key = _private_key(path)
+                keystore.add_private_key(eui64, usage, private_key)
+                public_key = private_key.public_key()
+            if public_keys.setdefault(path.stem, public_key) != public_key:
+                raise ConfigError(f"{path}: not of one pair with the key beside it, {path.stem}.key")
+        return keystore
+
+    def add_certificate(self, certificate: PartyCertificate) -> None:
+        """Add a certificate; adding one twice changes nothing."""
+        held = self._certificates.setdefault(certificate.eui64, [])
+        if certificate not in held:
+            held.append(certificate)
+
+    def add_private_key(self, eui64: Eui64, usage: KeyUsage, key: PrivateKey) -> None:
+        """Add a private key of `eui64`."""
+        self._private_keys.setdefault((eui64, usage), []).append(key)
+
+    def __or__(self, other: KeyStore) -> KeyStore:
+        """Return a key store with the contents of both."""
+        merged = KeyStore()
+        for source in (self, other):
+            for certificates in source._certificates.values():
+                for certificate in certificates:
+                    merged.add_certificate(certificate)
+            for (eui64, usage), keys in source._private_keys.items():
+                for key in keys:
+                    merged.add_private_key(eui64, usage, key)
+        return merged
+
+    def certificates(self, eui64: Eui64) -> tuple[PartyCertificate, ...]:
+        """Return the certificates of `eui64`, none if it is unknown."""
+        return tuple(self._certificates.get(eui64, ()))
+
+    def is_device(self, eui64: Eui64) -> bool:
+        """Whether a certificate says that `eui64` is a device."""
+        return any(certificate.role is None for certificate in self.certificates(eui64))
+
+    def roles(self, eui64: Eui64) -> frozenset[RemotePartyRole]:
+        """Return the roles an organisation's certificates give it."""
+        return frozenset(
+            certificate.role for certificate in self.certificates(eui64) if certificate.role is not None
+        )
+
+    def access_control_brokers(self) -> tuple[Eui64, ...]:
+        """Return the remote parties in the role of access control broker, in order of their EUI-64."""
+        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
+        return tuple(sorted(eui64 for eui64 in self._certificates if broker in self.roles(eui64)))
+
+    def signing_public_keys(self, eui64: Eui64) -> tuple[PublicKey, ...]:
+        """Return the Digital Signing public keys of `eui64`."""
+        return self._public_keys(eui64, KeyUsage.DIGITAL_SIGNATURE)
+
+    def agreement_public_keys(self, eui64: Eui64) -> tuple[PublicKey, ...]:
+        """Return the Key Agreement public keys of `eui64`."""
+        return self._public_keys(eui64, KeyUsage.KEY_AGREEMENT)
+
+    def agreement_private_keys(self, eui64: Eui64) -> tuple[PrivateKey, ...]:
+        """Return the Key Agreement private keys of `eui64`."""
+        return tuple(self._private_keys.get((eui64, KeyUsage.KEY_AGREEMENT), ()))
+
+    def signing_private_key(self, eui64: Eui64) -> PrivateKey:
+        """Return the Digital Signing private key of `eui64`; raise ConfigError if there is none."""
+        return self._private_key(eui64, KeyUsage.DIGITAL_SIGNATURE)
+
+    def agreement_private_key(self, eui64: Eui64) -> PrivateKey:
+        """Return the first Key Agreement private key of `eui64`; raise ConfigError if there is none."""
+        return self._private_key(eui64, KeyUsage.KEY_AGREEMENT)
+
+    def agreement_public_key(self, eui64: Eui64) -> PublicKey:
+        """Return the first Key Agreement public key of `eui64`; raise ConfigError if there is none."""
+        for key in self.agreement_public_keys(eui64):
+            return key
+        raise ConfigError(f"the key store has no Key Agreement certificate of {eui64}")
+
+    def _public_keys(self, eui64: Eui64, usage: KeyUsage) -> tuple[PublicKey, ...]:
+        held = self.certificates(eui64)
+        return tuple(certificate.public_key for certificate in held if certificate.key_usage is usage)
+
+    def _private_key(self, eui64: Eui64, usage: KeyUsage) -> PrivateKey:
+        for key in self._private_keys.get((eui64, usage), ()):
+            return key
+        raise ConfigError(f"the key store has no private key of {eui64} for {usage.name}")
+
+
+def _certificate(path: Path, eui64: Eui64, usage: KeyUsage) -> PartyCertificate:
+    try:
+        certificate = PartyCertificate.decode(_read(path))
+    except RemoteProtocolError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if (certificate.eui64, certificate.key_usage) != (eui64, usage):
+        raise ConfigError(
+            f"{path}: the certificate in it is that of {certificate.eui64} for "
+            f"{certificate.key_usage.name}, the file name says {eui64} for {usage.name}"
+        )
+    return certificate
+
+
+def _private_key(path: Path) -> PrivateKey:
+    data = _read(path)
+    try:
+        if data.lstrip().startswith(b"-----BEGIN"):
+            key = load_pem_private_key(data, password=None)
+        else:
+            key = load_der_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{path}: not a private key that can be read: {error}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ConfigError(f"{path}: the private key is not on the curve P-256")
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAXIMUM_FILE_SIZE + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    if len(data) > MAXIMUM_FILE_SIZE:
+        raise ConfigError(f"{path}: more than {MAXIMUM_FILE_SIZE} octets")
+    return data

@@ -1,0 +1,289 @@
+"""The Communications Hub: what comes from the HAN goes to the right protocol, what they answer goes out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from hanota.errors import RadioError
+from hanota.gbcs.alerts import firmware_transfer_alert
+from hanota.gbcs.crypto import sign
+from hanota.hub.delivery import Delivery
+from hanota.hub.distribution import Distribution
+from hanota.hub.events import EventKind, Party
+from hanota.hub.job_book import JobBook
+from hanota.hub.jobs import Trigger
+from hanota.hub.tunnels import Tunnels
+from hanota.ota.settings import OtaServerSettings
+from hanota.zcl import ClusterId
+from hanota.zse.tunneling import TunnelClientSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+    from typing import Any
+
+    from hanota.clock import Clock
+    from hanota.eui64 import Eui64
+    from hanota.gbcs.alerts import TransferResponseCode
+    from hanota.gbcs.lab_ca import Credentials
+    from hanota.hub.events import Json
+    from hanota.hub.jobs import Job, JobKind
+    from hanota.hub.journal import Journal
+    from hanota.hub.ports import DeviceLogEntry, HanFrame, HanRadio, RadioState, Store, Uplink
+    from hanota.hub.progress import Progress
+
+_ALERT_COUNTER: Final = "sent"
+"""The counter of what the hub itself has sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """The hub's limits."""
+
+    frames_waiting: int = 16
+    """Frames queued for one device; what it asks for faster than the radio carries is lost."""
+    progress_interval: float = 10
+    """Seconds between progress events of one transfer: a journal is kept, so it must stay small."""
+    ota: OtaServerSettings = field(default_factory=OtaServerSettings)
+    tunnel: TunnelClientSettings = field(default_factory=TunnelClientSettings)
+
+
+class Hub:
+    """One hub on one coordinator; everything happens on the event loop that called `start`.
+
+    `credentials` sign its CCS08 alerts, which go to the access control broker `broker`.
+    """
+
+    def __init__(
+        self,
+        *,
+        radio: HanRadio,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        credentials: Credentials,
+        broker: Eui64,
+        settings: HubSettings | None = None,
+    ) -> None:
+        self._credentials, self._broker = credentials, broker
+        self._radio, self._store, self._journal, self._clock = radio, store, journal, clock
+        self._settings = settings or HubSettings()
+        self._uplink: Uplink | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._pumping = self._work_left = False
+        self._device_log = {entry.device: entry for entry in store.devices()}
+        self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
+        self.jobs = JobBook(store, journal, clock)
+        self._distribution = Distribution(
+            store,
+            journal,
+            self.jobs,
+            self._delivery,
+            clock,
+            settings=self._settings.ota,
+            progress_interval=self._settings.progress_interval,
+            transfer_ended=self._transfer_ended,
+        )
+        self._tunnels = Tunnels(
+            journal,
+            self._delivery,
+            clock=clock,
+            settings=self._settings.tunnel,
+            wake=self._wake,
+            message_received=self._message_received,
+            send_failed=self._send_failed,
+        )
+
+    @property
+    def eui64(self) -> Eui64:
+        """The hub's own EUI-64: that of its coordinator."""
+        return self._radio.eui64
+
+    @property
+    def device_log(self) -> Sequence[DeviceLogEntry]:
+        """The CHF Device Log."""
+        return tuple(self._device_log.values())
+
+    async def start(self, uplink: Uplink) -> None:
+        """Start the radio and take up every job that had not ended; raise RadioError."""
+        self._uplink = uplink
+        await self._radio.start(self)
+        now = self._clock.now()
+        self._distribution.resume()
+        for device in self._device_log:
+            self._tunnels.open(device, now)
+        self._wake()
+
+    async def stop(self) -> None:
+        """Stop the radio and everything under way; what is stored goes on at the next start."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._radio.stop()
+
+    # -- what the WAN asks for ---------------------------------------------------------------------------
+
+    async def add_device(self, entry: DeviceLogEntry, join_seconds: float) -> None:
+        """Put a device into the Device Log and let it alone join for `join_seconds`; raise RadioError."""
+        with self._journal.transaction():
+            self._store.put_device(entry)
+            self._note(EventKind.DEVICE_ADDED, entry.device, device_type=entry.device_type.name)
+        self._device_log[entry.device] = entry
+        await self._radio.permit_joining(entry.device, entry.install_code, join_seconds)
+        self._note(EventKind.JOIN_PERMITTED, entry.device, seconds=join_seconds)
+
+    def distribute(
+        self, request_id: str, kind: JobKind, image: bytes, devices: Sequence[Eui64]
+    ) -> Sequence[Job]:
+        """Begin to bring one Upgrade Image to `devices` and return their jobs; raise RemoteProtocolError."""
+        jobs = self._distribution.distribute(request_id, kind, image, devices)
+        self._wake()
+        return jobs
+
+    def cancel(self, device: Eui64, reason: str) -> None:
+        """End the device's open job, if it has one; the transfer is answered ABORT."""
+        self._distribution.cancel(device, reason)
+        self._wake()
+
+    def relay(self, device: Eui64, octets: bytes) -> None:
+        """Carry one GBCS message to a device, unchanged; raise LocalProtocolError if it cannot be."""
+        self._tunnels.send(device, octets, self._clock.now())
+        self._wake()
+
+    def settle(self, device: Eui64, trigger: Trigger, reason: str = "") -> None:
+        """Move the device's open job, if it has one, by a statement that the DCC has verified."""
+        self._distribution.settle(device, trigger, reason)
+        self._wake()
+
+    def settle_activation(self, device: Eui64, firmware_version: bytes) -> None:
+        """End the device's open job by the verified version it now runs (4 octets): the job's, or another."""
+        job = self.jobs.open_job(device)
+        if job is None:
+            return
+        if firmware_version == job.firmware_version:
+            self.settle(device, Trigger.OUTCOME_SUCCESS)
+        else:
+            reason = f"the device reports success but runs {firmware_version.hex().upper()}"
+            self.settle(device, Trigger.OUTCOME_FAILURE, reason)
+
+    def progress(self) -> Sequence[Progress]:
+        """Return how far each transfer under way is."""
+        return self._distribution.progress()
+
+    # -- what the radio tells (RadioListener) ------------------------------------------------------------
+
+    def is_admitted(self, device: Eui64) -> bool:
+        """Tell whether the device is in the Device Log."""
+        return device in self._device_log
+
+    def frame_received(self, frame: HanFrame) -> None:
+        """Take one frame from the HAN."""
+        match frame.cluster:
+            case ClusterId.OTA_UPGRADE:
+                self._distribution.receive(frame)
+            case ClusterId.TUNNELING:
+                self._tunnels.receive(frame)
+            case _:
+                self.frame_refused(frame.device, frame.cluster, "the hub does not serve this cluster")
+        self._wake()
+
+    def frame_refused(self, device: Eui64 | None, cluster: int, reason: str) -> None:
+        """Note a frame that the radio refused."""
+        self._journal.record(
+            EventKind.FRAME_REFUSED,
+            Party.RADIO,
+            Party.HUB,
+            device=device,
+            detail={"cluster": cluster, "reason": reason},
+        )
+
+    def device_joined(self, device: Eui64) -> None:
+        """Note a join, open its tunnel and offer it again what waits for it."""
+        self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
+        now = self._clock.now()
+        self._tunnels.reopen(device, now)
+        self._distribution.device_joined(device)
+        self._wake()
+
+    def device_left(self, device: Eui64) -> None:
+        """Note a leave; its job waits for it to come back."""
+        self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
+        self._tunnels.forget(device)
+
+    def radio_state_changed(self, state: RadioState, reason: str) -> None:
+        """Note that the coordinator came or went; transfers go on where the devices ask."""
+        self._journal.record(
+            EventKind.RADIO_STATE, Party.RADIO, Party.HUB, detail={"state": str(state), "reason": reason}
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _message_received(self, device: Eui64, octets: bytes) -> None:
+        if self._uplink is None:
+            raise RadioError("a message came before the hub was started")
+        self._uplink.message_received(device, octets)
+
+    def _transfer_ended(self, job: Job, code: TransferResponseCode) -> None:
+        """Author CCS08, the one GBCS message of the hub's own, signed with its Digital Signing key."""
+        own = self._credentials.eui64
+        counter = self._store.counter(_ALERT_COUNTER, own) + 1
+        alert = firmware_transfer_alert(
+            own,
+            self._broker,
+            counter,
+            device=job.device,
+            firmware_version=job.firmware_version,
+            response_code=code,
+            now=self._clock.now(),
+        )
+        with self._journal.transaction():
+            self._store.raise_counter(_ALERT_COUNTER, own, counter)
+            self._message_received(own, sign(alert, self._credentials.signing_key).encode())
+
+    def _send_failed(self, device: Eui64, octets: bytes, reason: str) -> None:
+        if self._uplink is not None:
+            self._uplink.message_undelivered(device, octets, reason)
+
+    def _note(self, kind: EventKind, device: Eui64, **detail: Json) -> None:
+        self._journal.record(kind, Party.HUB, Party.HUB, device=device, detail=detail)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _wake(self) -> None:
+        """Send what is due and set the timer to what falls due next."""
+        self._work_left = True
+        if self._pumping:
+            return  # called from within: the loop below goes round once more
+        self._pumping = True
+        try:
+            while self._work_left:
+                self._work_left = False
+                self._distribution.pump()
+                self._tunnels.pump()
+        finally:
+            self._pumping = False
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        timers = (self._distribution.next_timer(), self._tunnels.next_timer())
+        due = min((timer for timer in timers if timer is not None), default=None)
+        if due is not None:
+            delay = max(0.0, due - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._distribution.expire()
+        self._tunnels.expire(self._clock.now())
+        self._wake()

@@ -1,0 +1,78 @@
+"""The journal: events are stored first and told afterwards, in one order, to everybody who listens."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from hanota.clock import Clock
+    from hanota.eui64 import Eui64
+    from hanota.hub.events import Event, EventKind, Json, Party
+    from hanota.hub.ports import Store
+
+
+class Journal:
+    """Appends events to the store and fans them out once they are committed."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._listeners: list[Callable[[Event], None]] = []
+        self._depth = 0
+        self._telling = False
+        self._committed: list[Event] = []
+
+    def record(
+        self,
+        kind: EventKind,
+        source: Party,
+        target: Party,
+        *,
+        device: Eui64 | None = None,
+        job: int | None = None,
+        detail: Mapping[str, Json] | None = None,
+    ) -> Event:
+        """Store one event and return it; listeners hear of it when the transaction has committed."""
+        with self.transaction():
+            event = self._store.append_event(
+                self._clock.now(), kind, source, target, device=device, job=job, detail=detail or {}
+            )
+            self._committed.append(event)
+        return event
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit rows and events of the block together; keep nothing where StoreError is raised."""
+        mark = len(self._committed)
+        self._depth += 1
+        try:
+            with self._store.transaction():
+                yield
+        except BaseException:
+            del self._committed[mark:]
+            raise
+        finally:
+            self._depth -= 1
+        if self._depth == 0:
+            self._tell()
+
+    def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Call `listener` with each committed event, in order; return the function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self) -> None:
+        # A listener may record events of its own: they wait their turn, so all listeners see one order.
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._committed:
+                event = self._committed.pop(0)
+                for listener in tuple(self._listeners):
+                    listener(event)
+        finally:
+            self._telling = False

@@ -1,0 +1,1 @@
+"""ZigBee Smart Energy (ZSE), sans-IO: tunneling and install codes."""
