@@ -29,6 +29,7 @@ def _version(value: bool) -> None:  # noqa: FBT001  # Typer hands a callback its
 
 @app.callback()
 def main(
+    *,
     _version_: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,

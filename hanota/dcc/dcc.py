@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
 
+_REQUEST_COUNTER: Final = "request"
+"""The highest RequestID counter of a service user so far."""
+
 
 class _Update(NamedTuple):
     name: str
@@ -185,6 +188,9 @@ class Dcc:
         request_id, reference = str(request.request_id), str(request.service_reference)
         with self._journal.transaction():
             new = self._store.add_service_request(request_id, reference, self._clock.now())
+            originator, counter = request.request_id.originator, request.request_id.counter
+            if counter > last_request_counter(self._store, originator):
+                self._store.raise_counter(_REQUEST_COUNTER, originator, counter)
             self._journal.record(
                 EventKind.REQUEST_RECEIVED,
                 Party.SERVICE_USER,
@@ -234,3 +240,8 @@ class Dcc:
             detail={"request_id": str(request_id), "reason": str(error)},
         )
         return RequestRejectedError(str(error), hint=error.hint)
+
+
+def last_request_counter(store: Store, service_user: Eui64) -> int:
+    """Return the highest RequestID counter of `service_user` so far, 0 where there was none."""
+    return store.counter(_REQUEST_COUNTER, service_user)

@@ -58,7 +58,6 @@ def parse_document(document: bytes, limits: DocumentLimits) -> _Element:
         encoding="utf-8",
         resolve_entities=False,
         no_network=True,
-        load_dtd=False,
         huge_tree=True,
         remove_comments=True,
         remove_pis=True,

@@ -1,7 +1,6 @@
 """The 2.4 GHz IEEE 802.15.4 medium of one HAN: airtime, MAC retries, APS acknowledgements, fragments.
 
-One channel, one hop, no hidden node. Sources: IEEE 802.15.4-2006 6.1 and 7.5.1 (O-QPSK PHY, CSMA-CA);
-ZigBee specification 05-3474-21, 2.2 (APS) and 4.4 (APS security).
+One channel, one hop, no hidden node. Source: ZigBee specification 05-3474-21, 2.2 (APS), 4.4 (APS security).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from hanota.emulator.airtime import AirSettings, AirStatistics
 from hanota.emulator.faults import LinkFaults
 from hanota.errors import LocalProtocolError
 
@@ -123,73 +123,6 @@ class TrustCentre(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AirSettings:
-    """The figures of the medium."""
-
-    octet_time: float = 32e-6
-    """Seconds an octet takes at 250 kbit/s."""
-    sync_octets: int = 6
-    """Preamble 4, start of frame 1, length 1."""
-    backoff_period: float = 320e-6
-    """aUnitBackoffPeriod: 20 symbols."""
-    backoff_exponent: int = 3
-    """macMinBE: a station waits 0 .. 2^BE - 1 periods."""
-    access_time: float = 320e-6
-    """Clear channel assessment (8 symbols) and turnaround (12 symbols)."""
-    ack_time: float = 544e-6
-    """Turnaround and the 11 octets of a MAC acknowledgement."""
-    interframe_spacing: float = 640e-6
-    """macMinLIFSPeriod: 40 symbols."""
-    frame_retries: int = 3
-    """macMaxFrameRetries."""
-    aps_retries: int = 3
-    """apscMaxFrameRetries."""
-    aps_ack_wait: float = 1.6
-    """apscAckWaitDuration for a network of 15 hops, seconds."""
-    header_octets: int = 45
-    """MAC 11, NWK 8, NWK auxiliary 14, MIC 4, APS 8."""
-    max_psdu: int = 127
-    """aMaxPHYPacketSize."""
-    aps_security_octets: int = 9
-    """APS auxiliary header 5 and MIC 4."""
-    fragment_octets: int = 2
-    """APS extended header of a fragment."""
-    max_message: int = 1600
-    """Largest ASDU a stack will cut into fragments; GBCS tunnels carry up to 1500 octets."""
-
-    def payload_limit(self, *, secured: bool) -> int:
-        """Return the largest ASDU that fits one frame: 82 octets, 73 with APS encryption."""
-        return self.max_psdu - self.header_octets - (self.aps_security_octets if secured else 0)
-
-    def frames(self, payload: int, *, secured: bool) -> list[int]:
-        """Return the PSDU lengths that carry an ASDU of `payload` octets, fragmented if it must be."""
-        overhead = self.header_octets + (self.aps_security_octets if secured else 0)
-        if payload <= self.max_psdu - overhead:
-            return [overhead + payload]
-        overhead += self.fragment_octets
-        room = self.max_psdu - overhead
-        return [overhead + min(room, payload - start) for start in range(0, payload, room)]
-
-
-@dataclass(slots=True)
-class AirStatistics:
-    """What the medium carried."""
-
-    frames: int = 0
-    """Transmissions, repetitions and APS acknowledgements included."""
-    octets: int = 0
-    """PSDU octets of those transmissions."""
-    airtime: float = 0.0
-    """Seconds the channel was in use."""
-    lost: int = 0
-    """Transmissions not received."""
-    delivered: int = 0
-    """Frames given to a node."""
-    refused: int = 0
-    """Frames a node dropped because it does not hold the link key they were encrypted with."""
-
-
 class Air:
     """One channel shared by the coordinator and its devices, driven by the running event loop's clock."""
 
@@ -295,15 +228,8 @@ class Air:
 
     async def _occupy(self, octets: int, *, acknowledged: bool = True) -> None:
         """Wait for the channel, then hold it for one transmission; stations are served in order of asking."""
-        settings = self.settings
-        periods = self._random.randrange(1 << settings.backoff_exponent)
-        duration = (
-            periods * settings.backoff_period
-            + settings.access_time
-            + (settings.sync_octets + octets) * settings.octet_time
-            + settings.interframe_spacing
-            + settings.ack_time * acknowledged
-        )
+        periods = self._random.randrange(1 << self.settings.backoff_exponent)
+        duration = self.settings.airtime(octets, periods, acknowledged=acknowledged)
         now = asyncio.get_running_loop().time()
         self._free_at = max(now, self._free_at) + duration
         self.statistics.frames += 1

@@ -96,9 +96,10 @@ class Line:
             raise OSError(errno.EBUSY, "the emulated port is open already")
         self._host = host
 
-    def close(self) -> None:
-        """Let the host close the port; octets it wrote still reach the dongle."""
-        self._host = None
+    def close(self, host: HostEnd) -> None:
+        """Let `host` close the port, if it is the one that opened it; its octets still reach the dongle."""
+        if self._host is host:
+            self._host = None
 
     def write(self, direction: Direction, data: bytes) -> None:
         """Send octets; they arrive when the last of them has passed the line."""

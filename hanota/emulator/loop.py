@@ -7,7 +7,7 @@ import selectors
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hanota.errors import HanotaError
+from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -66,8 +66,6 @@ class ScaledTimeLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock runs `speed` times as fast as the wall's; real descriptors work."""
 
     def __init__(self, speed: float) -> None:
-        if speed <= 0:
-            raise ValueError(f"speed must be above 0, got {speed}")
         self._speed = speed
         self._origin = super().time()
         super().__init__(_ScaledSelector(speed))
@@ -78,8 +76,15 @@ class ScaledTimeLoop(asyncio.SelectorEventLoop):
 
 
 def loop_factory(speed: float | None) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return a factory of loops at `speed` times the wall clock; None is virtual time, as fast as it goes."""
-    return VirtualTimeLoop if speed is None else partial(ScaledTimeLoop, speed)
+    """Return a factory of loops at `speed` times the wall clock; None is virtual time, as fast as it goes.
+
+    Raises ConfigError unless `speed` is above 0.
+    """
+    if speed is None:
+        return VirtualTimeLoop
+    if speed <= 0:
+        raise ConfigError(f"speed must be above 0, got {speed}", hint="1 is as fast as a real radio")
+    return partial(ScaledTimeLoop, speed)
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -126,7 +126,7 @@ class EmulatedSerialTransport(BaseSerialTransport):  # type: ignore[misc]  # ser
         if self._closing:
             return
         if self._line is not None:
-            self._line.close()
+            self._line.close(self)
         self.connection_lost(None)
 
     def abort(self) -> None:

@@ -9,20 +9,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from hanota.errors import RemoteProtocolError
 from hanota.eui64 import Eui64
 from hanota.gbcs import der
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 HARDWARE_MODULE_NAME: Final = ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 """id-on-hardwareModuleName (RFC 4108)."""
+
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+)
+"""What cryptography raises for broken certificates, some of it only when a field is first looked at."""
 
 
 class RemotePartyRole(IntEnum):
@@ -75,7 +88,7 @@ class PartyCertificate:
             else:
                 certificate = x509.load_der_x509_certificate(data)
             return cls.of(certificate)
-        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        except _UNREADABLE as error:
             raise RemoteProtocolError(f"not a certificate that can be read: {error}") from None
 
     @classmethod
@@ -88,6 +101,32 @@ class PartyCertificate:
             raise RemoteProtocolError("the certificate's key is not on the curve P-256")
         eui64, role = _identity(certificate)
         return cls(eui64, role, _key_usage(certificate), public_key, certificate)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The two key pairs of a device or an organisation and their certificates."""
+
+    eui64: Eui64
+    signing_key: ec.EllipticCurvePrivateKey
+    signing_certificate: PartyCertificate
+    agreement_key: ec.EllipticCurvePrivateKey
+    agreement_certificate: PartyCertificate
+
+    def save(self, folder: Path) -> None:
+        """Write four files as KeyStore.from_folder reads them; private keys only their owner may read."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for usage, key, certificate in (
+            (KeyUsage.DIGITAL_SIGNATURE, self.signing_key, self.signing_certificate),
+            (KeyUsage.KEY_AGREEMENT, self.agreement_key, self.agreement_certificate),
+        ):
+            stem = f"{self.eui64.hex()}-{usage}"
+            (folder / f"{stem}.pem").write_bytes(certificate.certificate.public_bytes(Encoding.PEM))
+            key_file = folder / f"{stem}.key"
+            key_file.touch(mode=0o600)
+            # A file that was there before keeps its mode in `touch`.
+            key_file.chmod(0o600)
+            key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _identity(certificate: x509.Certificate) -> tuple[Eui64, RemotePartyRole | None]:

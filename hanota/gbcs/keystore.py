@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +22,7 @@ from hanota.gbcs.certificates import KeyUsage, PartyCertificate, RemotePartyRole
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hanota.gbcs.certificates import Credentials
     from hanota.gbcs.crypto import PrivateKey, PublicKey
 
 _FILE_NAME: Final = re.compile(
@@ -65,6 +67,17 @@ class KeyStore:
                 raise ConfigError(f"{path}: not of one pair with the key beside it, {path.stem}.key")
         return keystore
 
+    def add(self, credentials: Credentials) -> None:
+        """Add certificates and private keys: what the party itself has."""
+        self.add_public(credentials)
+        self.add_private_key(credentials.eui64, KeyUsage.DIGITAL_SIGNATURE, credentials.signing_key)
+        self.add_private_key(credentials.eui64, KeyUsage.KEY_AGREEMENT, credentials.agreement_key)
+
+    def add_public(self, credentials: Credentials) -> None:
+        """Add the certificates alone: what everybody else has of the party."""
+        self.add_certificate(credentials.signing_certificate)
+        self.add_certificate(credentials.agreement_certificate)
+
     def add_certificate(self, certificate: PartyCertificate) -> None:
         """Add a certificate; adding one twice changes nothing."""
         held = self._certificates.setdefault(certificate.eui64, [])
@@ -79,9 +92,8 @@ class KeyStore:
         """Return a key store with the contents of both."""
         merged = KeyStore()
         for source in (self, other):
-            for certificates in source._certificates.values():
-                for certificate in certificates:
-                    merged.add_certificate(certificate)
+            for certificate in chain.from_iterable(source._certificates.values()):
+                merged.add_certificate(certificate)
             for (eui64, usage), keys in source._private_keys.items():
                 for key in keys:
                     merged.add_private_key(eui64, usage, key)
@@ -101,10 +113,23 @@ class KeyStore:
             certificate.role for certificate in self.certificates(eui64) if certificate.role is not None
         )
 
+    def in_role(self, role: RemotePartyRole) -> tuple[Eui64, ...]:
+        """Return the remote parties in `role`, in order of their EUI-64."""
+        return tuple(sorted(eui64 for eui64 in self._certificates if role in self.roles(eui64)))
+
+    def of(self, *parties: Eui64, private: bool) -> KeyStore:
+        """Return a key store with the certificates of `parties`, and their private keys if asked for."""
+        chosen = KeyStore()
+        for certificate in chain.from_iterable(map(self.certificates, parties)):
+            chosen.add_certificate(certificate)
+        for (eui64, usage), keys in self._private_keys.items():
+            for key in keys if private and eui64 in parties else ():
+                chosen.add_private_key(eui64, usage, key)
+        return chosen
+
     def access_control_brokers(self) -> tuple[Eui64, ...]:
-        """Return the remote parties in the role of access control broker, in order of their EUI-64."""
-        broker = RemotePartyRole.ACCESS_CONTROL_BROKER
-        return tuple(sorted(eui64 for eui64 in self._certificates if broker in self.roles(eui64)))
+        """Return the remote parties whose MAC a command may have, in order of their EUI-64."""
+        return self.in_role(RemotePartyRole.ACCESS_CONTROL_BROKER)
 
     def signing_public_keys(self, eui64: Eui64) -> tuple[PublicKey, ...]:
         """Return the Digital Signing public keys of `eui64`."""

@@ -5,7 +5,6 @@ No private key of a device is published with the reference test data, so an emul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha1, sha256
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
@@ -21,18 +20,16 @@ from hanota.clock import utc
 from hanota.gbcs import der
 from hanota.gbcs.certificates import (
     HARDWARE_MODULE_NAME,
+    Credentials,
     HardwareModuleName,
     KeyUsage,
     PartyCertificate,
     RemotePartyRole,
 )
-from hanota.gbcs.keystore import KeyStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hanota.eui64 import Eui64
-    from hanota.gbcs.crypto import PrivateKey
+    from hanota.gbcs.crypto import PrivateKey, PublicKey
 
 _NO_EXPIRY: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """RFC 5280 4.1.2.5: no well-defined expiration; what device certificates carry."""
@@ -41,45 +38,6 @@ _HARDWARE_TYPE: Final = ObjectIdentifier("2.999.1")
 """hwType of a lab device, under the arc kept for examples (ITU-T X.660)."""
 
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The two key pairs of a party and their certificates."""
-
-    eui64: Eui64
-    signing_key: PrivateKey
-    signing_certificate: PartyCertificate
-    agreement_key: PrivateKey
-    agreement_certificate: PartyCertificate
-
-    def certificates(self) -> KeyStore:
-        """Return a key store with the certificates alone: what everybody else may have."""
-        keystore = KeyStore()
-        keystore.add_certificate(self.signing_certificate)
-        keystore.add_certificate(self.agreement_certificate)
-        return keystore
-
-    def keystore(self) -> KeyStore:
-        """Return a key store with certificates and private keys: what the party itself has."""
-        keystore = self.certificates()
-        keystore.add_private_key(self.eui64, KeyUsage.DIGITAL_SIGNATURE, self.signing_key)
-        keystore.add_private_key(self.eui64, KeyUsage.KEY_AGREEMENT, self.agreement_key)
-        return keystore
-
-    def save(self, folder: Path) -> None:
-        """Write four files as KeyStore.from_folder reads them; the private keys only their owner may read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for usage, key, certificate in (
-            (KeyUsage.DIGITAL_SIGNATURE, self.signing_key, self.signing_certificate),
-            (KeyUsage.KEY_AGREEMENT, self.agreement_key, self.agreement_certificate),
-        ):
-            stem = f"{self.eui64.hex()}-{usage}"
-            (folder / f"{stem}.pem").write_bytes(certificate.certificate.public_bytes(Encoding.PEM))
-            key_file = folder / f"{stem}.key"
-            key_file.touch(mode=0o600)
-            key_file.chmod(0o600)
-            key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 class LabCa:
@@ -100,16 +58,13 @@ class LabCa:
 
     def issue_organisation(self, eui64: Eui64, role: RemotePartyRole, name: str) -> Credentials:
         """Return new credentials of a remote party."""
-        subject = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COMMON_NAME, name),
-                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{role:02X}"),
-                x509.NameAttribute(
-                    NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + eui64, _ASN1Type.BitString, _validate=False
-                ),
-            ]
-        )
-        return self._issue(eui64, subject, None)
+        return self._issue(eui64, _organisation(eui64, role, name), None)
+
+    def certify_organisation(
+        self, eui64: Eui64, role: RemotePartyRole, name: str, usage: KeyUsage, public_key: PublicKey
+    ) -> PartyCertificate:
+        """Return a certificate for a remote party whose private key is elsewhere."""
+        return PartyCertificate.of(self._sign(public_key, _organisation(eui64, role, name), None, usage))
 
     def _issue(
         self, eui64: Eui64, subject: x509.Name, alternative_name: x509.SubjectAlternativeName | None
@@ -117,7 +72,7 @@ class LabCa:
         signing_key = self._new_key(f"{eui64} {KeyUsage.DIGITAL_SIGNATURE}")
         agreement_key = self._new_key(f"{eui64} {KeyUsage.KEY_AGREEMENT}")
         signing, agreement = (
-            PartyCertificate.of(self._sign(key, subject, alternative_name, usage))
+            PartyCertificate.of(self._sign(key.public_key(), subject, alternative_name, usage))
             for key, usage in (
                 (signing_key, KeyUsage.DIGITAL_SIGNATURE),
                 (agreement_key, KeyUsage.KEY_AGREEMENT),
@@ -127,7 +82,7 @@ class LabCa:
 
     def _sign(
         self,
-        key: PrivateKey,
+        key: PublicKey,
         subject: x509.Name,
         alternative_name: x509.SubjectAlternativeName | None,
         usage: KeyUsage,
@@ -136,17 +91,17 @@ class LabCa:
         if alternative_name is not None:
             builder = builder.add_extension(alternative_name, critical=True)
         builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier(_key_identifier(self._key), None, None), critical=False
+            x509.AuthorityKeyIdentifier(_key_identifier(self._key.public_key()), None, None), critical=False
         )
         return builder.sign(self._key, SHA256(), ecdsa_deterministic=True)
 
     def _self_signed(self) -> x509.Certificate:
-        builder = self._builder(self._key, self._name)
+        builder = self._builder(self._key.public_key(), self._name)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_key_usage(None), critical=True)
         return builder.sign(self._key, SHA256(), ecdsa_deterministic=True)
 
-    def _builder(self, key: PrivateKey, subject: x509.Name) -> x509.CertificateBuilder:
+    def _builder(self, key: PublicKey, subject: x509.Name) -> x509.CertificateBuilder:
         identifier = _key_identifier(key)
         serial_number = (
             x509.random_serial_number()
@@ -157,7 +112,7 @@ class LabCa:
             x509.CertificateBuilder()
             .issuer_name(self._name)
             .subject_name(subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(serial_number)
             .not_valid_before(self._now)
             .not_valid_after(_NO_EXPIRY)
@@ -186,8 +141,20 @@ def _key_usage(usage: KeyUsage | None) -> x509.KeyUsage:
     )
 
 
-def _key_identifier(key: PrivateKey) -> bytes:
+def _organisation(eui64: Eui64, role: RemotePartyRole, name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"{role:02X}"),
+            x509.NameAttribute(
+                NameOID.X500_UNIQUE_IDENTIFIER, b"\x00" + eui64, _ASN1Type.BitString, _validate=False
+            ),
+        ]
+    )
+
+
+def _key_identifier(key: PublicKey) -> bytes:
     """Return RFC 5280 4.2.1.2 method (2), as SMKI certificates have it: 0100 and 60 bits of a SHA-1."""
-    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     tail = sha1(point, usedforsecurity=False).digest()[-8:]
     return bytes([0x40 | tail[0] & 0x0F]) + tail[1:]

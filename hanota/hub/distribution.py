@@ -31,7 +31,7 @@ from hanota.ota.events import (
 )
 from hanota.ota.image import ImageShape, parse_image
 from hanota.ota.server import OtaServer
-from hanota.ota.session import Activation
+from hanota.ota.session import Activation, SessionState
 from hanota.zcl import ClusterId, Status
 
 if TYPE_CHECKING:
@@ -53,6 +53,16 @@ IMAGE_SHAPE: Final = {JobKind.PPMID: ImageShape.PPMID, JobKind.HCALCS: ImageShap
 """GBCS 11.2: what follows the OTA Header in the image of each kind of device."""
 ACTIVATION: Final = {JobKind.PPMID: Activation.IMMEDIATE, JobKind.HCALCS: Activation.OUT_OF_BAND}
 
+_SESSION_STATES: Final = {
+    JobState.ACCEPTED: SessionState.OFFERED,
+    JobState.NOTIFIED: SessionState.OFFERED,
+    JobState.QUERIED: SessionState.QUERIED,
+    JobState.TRANSFERRING: SessionState.TRANSFERRING,
+    JobState.TRANSFERRED: SessionState.TRANSFERRED,
+    JobState.HELD: SessionState.COMPLETE,
+    JobState.ACTIVATING: SessionState.COMPLETE,
+}
+"""Where the Upgrade Server takes up the session of an open job after a restart."""
 _TRANSFERRED: Final = frozenset({JobState.TRANSFERRED, JobState.HELD, JobState.ACTIVATING})
 
 
@@ -98,9 +108,7 @@ class Distribution:
         now = self._clock.now()
         for job in self._jobs.open_jobs():
             file = parse_image(self._store.image(job.image), IMAGE_SHAPE[job.kind])
-            self._server.offer(
-                job.device, file, ACTIVATION[job.kind], now, transferred=job.state in _TRANSFERRED
-            )
+            self._server.restore(job.device, file, ACTIVATION[job.kind], _SESSION_STATES[job.state], now)
 
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if there is one: CCS08 Image Discarded, further blocks ABORT."""

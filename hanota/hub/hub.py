@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.gbcs.alerts import TransferResponseCode
-    from hanota.gbcs.lab_ca import Credentials
+    from hanota.gbcs.certificates import Credentials
     from hanota.hub.events import Json
     from hanota.hub.jobs import Job, JobKind
     from hanota.hub.journal import Journal

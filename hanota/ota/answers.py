@@ -8,7 +8,7 @@ Choices where the standard leaves one, or where devices in the field need one:
 - A block request needs no query before it: a device that rebooted, or a hub that did, goes on at its offset.
 - An Upgrade End Request is never left unanswered: silence makes common clients activate within seconds.
   SUCCESS is believed only if the block that ends that image was answered to that device in this offer;
-  otherwise the answer is to wait, or Default Response ABORT, which discards the image, if the offer was withdrawn.
+  otherwise the answer is to wait, or Default Response ABORT (discard the image) if the offer was withdrawn.
 - A query after the download has ended is answered NO_IMAGE_AVAILABLE, or a device that does not change its
   version would download the same image for ever.
 - Image Page Request is UNSUP_CLUSTER_COMMAND; the client falls back to block requests.

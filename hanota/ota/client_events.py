@@ -1,13 +1,24 @@
-"""What the Upgrade Client tells its owner, the device."""
+"""Where the Upgrade Client is, and what it tells its owner, the device."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hanota.ota.fields import ImageId
+
+
+class ImageUpgradeStatus(IntEnum):
+    """Attribute 0x0006."""
+
+    NORMAL = 0
+    DOWNLOAD_IN_PROGRESS = 1
+    DOWNLOAD_COMPLETE = 2
+    WAITING_TO_UPGRADE = 3
+    COUNT_DOWN = 4
+    WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT = 6
 
 
 class DownloadFailure(Enum):

@@ -97,28 +97,47 @@ class OtaHeader:
             )
         if self.reserved_field_control & _KNOWN_FIELDS:
             raise LocalProtocolError("a known field control bit is set by its field, not as a reserved bit")
-        try:
-            head = _FIXED.pack(
-                FILE_IDENTIFIER,
-                self.header_version,
-                self.header_length,
-                self.field_control,
-                self.manufacturer_code,
-                self.image_type,
-                self.file_version,
-                self.stack_version,
-                self.header_string,
-                self.total_image_size,
-            )
-            if self.security_credential_version is not None:
-                head += struct.pack("<B", self.security_credential_version)
-            if self.upgrade_file_destination is not None:
-                head += self.upgrade_file_destination.to_zigbee()
-            if self.hardware_versions is not None:
-                head += struct.pack("<HH", self.hardware_versions.minimum, self.hardware_versions.maximum)
-        except struct.error as error:
-            raise LocalProtocolError(f"an OTA header field is out of range: {error}") from error
+        for name, value, bits in self._numbers():
+            if not 0 <= value < 1 << bits:
+                raise LocalProtocolError(
+                    f"{name} {value:#x} does not fit the {bits} bits it has in the OTA header"
+                )
+        head = _FIXED.pack(
+            FILE_IDENTIFIER,
+            self.header_version,
+            self.header_length,
+            self.field_control,
+            self.manufacturer_code,
+            self.image_type,
+            self.file_version,
+            self.stack_version,
+            self.header_string,
+            self.total_image_size,
+        )
+        if self.security_credential_version is not None:
+            head += bytes((self.security_credential_version,))
+        if self.upgrade_file_destination is not None:
+            head += self.upgrade_file_destination.to_zigbee()
+        if self.hardware_versions is not None:
+            head += struct.pack("<HH", self.hardware_versions.minimum, self.hardware_versions.maximum)
         return head + self.extension
+
+    def _numbers(self) -> list[tuple[str, int, int]]:
+        """Name, value and bits of each number."""
+        hardware = self.hardware_versions or HardwareVersions(0, 0)
+        return [
+            ("header version", self.header_version, 16),
+            ("header length", self.header_length, 16),
+            ("field control", self.field_control, 16),
+            ("manufacturer code", self.manufacturer_code, 16),
+            ("image type", self.image_type, 16),
+            ("file version", self.file_version, 32),
+            ("stack version", self.stack_version, 16),
+            ("total image size", self.total_image_size, 32),
+            ("security credential version", self.security_credential_version or 0, 8),
+            ("minimum hardware version", hardware.minimum, 16),
+            ("maximum hardware version", hardware.maximum, 16),
+        ]
 
     @classmethod
     def decode(cls, data: bytes) -> Self:

@@ -81,12 +81,15 @@ class OtaServer:
     ) -> None:
         """Take up a session as it was before a restart; raise LocalProtocolError as `offer` does.
 
-        The device is not notified until it stalls, since it goes on by itself; and a TRANSFERRED or COMPLETE
-        session believes its Upgrade End Request.
+        A transfer is not notified until it stalls, since the device goes on by itself, and its Upgrade End
+        Request is believed: blocks answered last before the restart may not have been recorded.
         """
         session = self._open(device, file, activation, now, allow_downgrade=allow_downgrade)
-        session.state = state
-        session.heard(now)
+        session.state = SessionState.TRANSFERRED if state is SessionState.TRANSFERRING else state
+        if state in (SessionState.OFFERED, SessionState.QUERIED):
+            self._notify(session, now)
+        else:
+            session.heard(now)
 
     def withdraw(self, device: Eui64) -> None:
         """End the offer to `device`: blocks are answered ABORT, queries NO_IMAGE_AVAILABLE."""

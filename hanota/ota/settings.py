@@ -85,7 +85,7 @@ class OtaClientSettings:
     allow_downgrade: bool = False
     """Whether an image of a lower file version than the current one is taken."""
     resume_with_query: bool = True
-    """Whether `resume` queries first; otherwise it asks for the next block at once. Both exist in the field."""
+    """Whether `resume` queries first, or asks for the next block at once; both exist in the field."""
     upgrade_activation_policy: UpgradeActivationPolicy = UpgradeActivationPolicy.SERVER
     upgrade_timeout_policy: UpgradeTimeoutPolicy = UpgradeTimeoutPolicy.DO_NOT_APPLY
     """Not the attribute's default: a silent hub must not make a GB device activate."""

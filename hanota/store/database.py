@@ -54,7 +54,7 @@ class Database:
         self._in_transaction = False
         self._failed = False
         if self._name != MEMORY:
-            _create(Path(path))
+            _create_or_check(Path(path))
         try:
             self._connection = sqlite3.connect(
                 self._name, timeout=settings.busy_timeout, isolation_level=None
@@ -151,10 +151,16 @@ class Database:
         return StoreError(f"{self._name}: {error}", hint=_HINTS.get(code))
 
 
-def _create(path: Path) -> None:
+def _create_or_check(path: Path) -> None:
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
+        # A file that is there is not opened here: closing it would drop SQLite's own locks on it (fcntl).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
+        size = path.stat().st_size
     except OSError as error:
         raise StoreError(
             f"{path}: {error.strerror or error}", hint=_HINTS[sqlite3.SQLITE_CANTOPEN]
         ) from error
+    # SQLite takes a file of one octet for an empty one and would overwrite it.
+    if size == 1:
+        raise StoreError(f"{path}: file is not a database", hint=_HINTS[sqlite3.SQLITE_NOTADB])

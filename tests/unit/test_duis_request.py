@@ -103,6 +103,19 @@ def test_a_request_id_in_another_form_is_refused(written: str) -> None:
         (UPDATE, "sr:FirmwareImage", "FirmwareImage", "got FirmwareImage (namespace none)"),
         (UPDATE, "<sr:DeviceIDList>", "<sr:DeviceIDList/><sr:DeviceIDList>", "expected EUIs such as"),
         (UPDATE, "</sr:Body>", "</sr:Body><sr:Body/>", "Request: expected no further element, got sr:Body"),
+        (
+            UPDATE,
+            "</sr:Header>",
+            "<sr:Last/></sr:Header>",
+            "Header: expected no further element, got sr:Last",
+        ),
+        (UPDATE, "</sr:Body>", "<sr:UpdateFirmware/></sr:Body>", "Request/Body: expected no further element"),
+        (
+            UPDATE,
+            "</sr:UpdateF",
+            "<sr:Last/></sr:UpdateF",
+            "Body/UpdateFirmware: expected no further element",
+        ),
         (UPDATE, "</sr:Header>", "words</sr:Header>", "Request/Header: expected elements only, got text"),
         (UPDATE, "<sr:Header>", "words<sr:Header>", "Request: expected elements only, got text"),
         (UPDATE, ">01020304<", "><sr:A/><", "FirmwareVersion: expected text, got an element"),
@@ -112,7 +125,7 @@ def test_a_request_id_in_another_form_is_refused(written: str) -> None:
         (
             UPDATE,
             "FirmwareImage>YW",
-            "FirmwareImage>Y*",
+            "FirmwareImage>Y*W",
             "Body/UpdateFirmware/FirmwareImage: expected base64",
         ),
         (
@@ -249,10 +262,21 @@ def test_more_devices_than_the_limit_are_refused() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp500"])
 def test_attack_entity_bomb_is_refused_in_any_encoding(encoding: str) -> None:
     levels = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
-    document = f'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a0 "boom">{levels}]><r x="&a9;">&a9;</r>'
+    document = altered(UPDATE, "<sr:Request ", '<sr:Request bomb="&a9;" ').decode().partition("?>")[2]
+    document = f'<!DOCTYPE r [<!ENTITY a0 "boom">{levels}]>{document}'
 
-    with pytest.raises(DuisError):
+    with pytest.raises(
+        DuisError, match=r"document type declaration is not allowed|not an XML document in UTF-8"
+    ):
         parse_request(document.encode(encoding))
+
+
+def test_a_document_in_another_encoding_is_refused() -> None:
+    document = build_request(UPDATE).decode().partition("?>")[2].strip()
+
+    assert parse_request(document.encode()) == UPDATE
+    with pytest.raises(DuisError, match="not an XML document in UTF-8"):
+        parse_request(document.encode("utf-16"))
 
 
 def test_attack_external_entity_reads_no_file(tmp_path: Path) -> None:
@@ -261,7 +285,7 @@ def test_attack_external_entity_reads_no_file(tmp_path: Path) -> None:
     document = altered(UPDATE, ">01020304<", ">&file;<").decode()
     declaration = f'<!DOCTYPE r [<!ENTITY file SYSTEM "{secret.as_uri()}">]>'
 
-    with pytest.raises(DuisError, match="document type declaration is not allowed"):
+    with pytest.raises(DuisError, match=r"document type declaration is not allowed"):
         parse_request(document.replace("<sr:Request", declaration + "<sr:Request", 1).encode())
     with pytest.raises(DuisError, match="not an XML document"):
         parse_request(document.encode())

@@ -74,7 +74,10 @@ def test_a_commit_survives_a_power_cut_and_references_are_kept(path: Path) -> No
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
-@pytest.mark.parametrize("octets", [b"x", b"SQLite format 4\0" * 64, b"\x1e\xf1\xee\x0b" * 999])
+@pytest.mark.parametrize(
+    "octets",
+    [b"x", b"[radio]\n" * 20, b"SQLite format 3\0", b"SQLite format 4\0" * 64, b"SQLite format 3\0" * 64],
+)
 def test_a_file_that_is_not_a_database_is_refused(path: Path, octets: bytes) -> None:
     path.write_bytes(octets)
 
@@ -114,8 +117,15 @@ def test_a_missing_folder_is_told_with_a_hint(tmp_path: Path) -> None:
     assert caught.value.hint == "check that the folder is there and may be written"
 
 
+def test_a_dangling_link_is_a_store_error(path: Path) -> None:
+    path.symlink_to(path.with_name("gone.db"))
+
+    with pytest.raises(StoreError, match="No such file or directory"):
+        SqliteStore(path)
+
+
 def test_a_folder_is_not_a_database(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="Is a directory"):
+    with pytest.raises(StoreError, match="unable to open database file"):
         SqliteStore(tmp_path)
 
 

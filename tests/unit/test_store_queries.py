@@ -59,8 +59,8 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
     with closing(SqliteStore(path)) as old:
         digest = old.put_image(b"an Upgrade Image")
     with monkeypatch.context() as patch:
-        patch.setattr(database, "MIGRATIONS", (*MIGRATIONS, "DROP TABLE counter;\nDROP TABLE nothing;\n"))
-        with pytest.raises(StoreError, match="no such table: nothing"):
+        patch.setattr(database, "MIGRATIONS", (*MIGRATIONS, "DROP TABLE counter;\nDROP TABLE absent;\n"))
+        with pytest.raises(StoreError, match="no such table: absent"):
             SqliteStore(path)
 
     with closing(SqliteStore(path)) as same:

@@ -419,3 +419,13 @@ def test_a_command_of_the_wrong_end_or_of_unused_flow_control_is_refused() -> No
             with pytest.raises(RemoteProtocolError) as caught:
                 end.receive(encode_command(AckTransferData(0, 0), wrong, 1).encode(), NOW)
             assert caught.value.status == Status.UNSUP_CLUSTER_COMMAND
+
+
+def test_a_tunnel_asked_for_anew_carries_what_waits() -> None:
+    client, _ = opened()
+    rebooted = TunnelServer()
+    client.reopen(NOW)
+    client.send(MESSAGE, NOW)
+    exchange(client, rebooted)
+    assert client.events() == [TunnelClosed(0), TunnelOpened(0, 1500)]
+    assert rebooted.events() == [TunnelOpened(0, 1500), DataReceived(MESSAGE)]

@@ -108,6 +108,12 @@ class TunnelClient:
             self._clearings = 0
             self._request(now, [])
 
+    def reopen(self, now: float) -> None:
+        """Ask for another tunnel: the device restarted and has forgotten the one that was open."""
+        self._lose_tunnel()
+        self._opened.clear()
+        self.open(now)
+
     def send(self, data: bytes, now: float) -> None:
         """Queue one GBCS message.
 

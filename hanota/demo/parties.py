@@ -1,0 +1,111 @@
+"""Who takes part in the demonstration, and their keys: a lab CA's, or those of a key store given to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hanota.errors import ConfigError
+from hanota.eui64 import Eui64
+from hanota.gbcs.certificates import KeyUsage, RemotePartyRole
+from hanota.gbcs.keystore import KeyStore
+from hanota.gbcs.lab_ca import LabCa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hanota.gbcs.certificates import Credentials
+
+SUPPLIER: Final = Eui64.parse("90-B3-D5-1F-30-01-00-00")
+BROKER: Final = Eui64.parse("90-B3-D5-1F-30-00-00-02")
+HUB: Final = Eui64.parse("00-DB-12-34-56-78-90-A2")
+PPMID: Final = Eui64.parse("00-DB-12-34-56-78-90-A4")
+HCALCS: Final = Eui64.parse("00-DB-12-34-56-78-90-A5")
+"""The identities of the DCC's published Reference Test Data Set, so that its documents fit."""
+
+_PUBLISHED_SUPPLIER_KEY: Final = bytes.fromhex(
+    "0230c2ab5a0d131726ffbda80e79294cc37534432a3e424405b97a3aba0ffc79dc"
+)
+"""Digital Signing public key of the published test supplier (RTDS 4.5.0), compressed point.
+
+It signed the image inside the DCC's sample of SR 11.1; with it that sample verifies as it stands.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Everybody's keys, each with its owner."""
+
+    supplier: Eui64
+    broker: Eui64
+    hub: Credentials
+    devices: dict[Eui64, Credentials]
+    remote: KeyStore
+    """Supplier and access control broker, private keys and all."""
+    trust: KeyStore
+    """The certificates of the remote parties: what a device obeys."""
+
+    @property
+    def dcc(self) -> KeyStore:
+        """What the DCC holds: the remote parties, and every device's certificates."""
+        keystore = self.remote | self.trust
+        for credentials in (self.hub, *self.devices.values()):
+            keystore.add_public(credentials)
+        return keystore
+
+
+def make_parties(
+    *,
+    supplier: Eui64,
+    broker: Eui64,
+    hub: Eui64,
+    devices: Iterable[Eui64],
+    keystore: KeyStore | None,
+    now: float,
+    seed: int | None,
+) -> Parties:
+    """Issue what is needed; remote parties come out of `keystore` where it has their private keys.
+
+    Raise ConfigError where it has only part of them. With a `seed` the keys are the same every time.
+    """
+    ca = LabCa(now, seed=None if seed is None else f"hanota demo {seed}".encode())
+    remote = KeyStore()
+    if keystore is not None:
+        _require_private_keys(keystore, supplier, broker)
+        remote = keystore.of(supplier, broker, private=True)
+    else:
+        for eui64, role, name in (
+            (supplier, RemotePartyRole.SUPPLIER, "Lab supplier"),
+            (broker, RemotePartyRole.ACCESS_CONTROL_BROKER, "Lab ACB"),
+        ):
+            remote.add(ca.issue_organisation(eui64, role, name))
+    trust = remote.of(supplier, broker, private=False)
+    if keystore is None and supplier == SUPPLIER:
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _PUBLISHED_SUPPLIER_KEY)
+        trust.add_certificate(
+            ca.certify_organisation(
+                supplier, RemotePartyRole.SUPPLIER, "Published supplier", KeyUsage.DIGITAL_SIGNATURE, key
+            )
+        )
+    return Parties(
+        supplier=supplier,
+        broker=broker,
+        hub=ca.issue_device(hub),
+        devices={device: ca.issue_device(device) for device in devices},
+        remote=remote,
+        trust=trust,
+    )
+
+
+def _require_private_keys(keystore: KeyStore, supplier: Eui64, broker: Eui64) -> None:
+    for eui64, role in ((supplier, "supplier"), (broker, "access control broker")):
+        try:
+            keystore.signing_private_key(eui64)
+            keystore.agreement_private_key(eui64)
+        except ConfigError as error:
+            raise ConfigError(
+                f"the key store cannot play the {role}: {error}",
+                hint="leave --keystore out: the demonstration then makes its own keys",
+            ) from error

@@ -1,0 +1,161 @@
+"""The demonstration put together: store, radio, hub, DCC and bench around one scenario."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hanota.clock import LoopClock, SystemClock
+from hanota.dcc.broker import AccessControlBroker
+from hanota.dcc.dcc import Dcc, last_request_counter
+from hanota.dcc.exchange import Exchange
+from hanota.dcc.incoming import Incoming
+from hanota.demo.bench import make_bench
+from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
+from hanota.demo.plan import default_plan, plan_of
+from hanota.demo.scenario import Scenario
+from hanota.emulator.serialx_handler import published
+from hanota.hub.hub import Hub
+from hanota.hub.journal import Journal
+from hanota.radio.coordinator import Coordinator
+from hanota.radio.settings import NetworkSettings, RadioSettings
+from hanota.radio.url import RadioUrl
+from hanota.store.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hanota.demo.parties import Parties
+    from hanota.demo.plan import Plan
+    from hanota.demo.scenario import DeviceOutcome
+    from hanota.duis.request import ServiceRequest
+    from hanota.gbcs.keystore import KeyStore
+    from hanota.hub.events import Event
+    from hanota.hub.ports import Store
+    from hanota.hub.progress import Progress
+
+_PROGRESS_INTERVAL = 1.0
+"""Seconds, of the emulated time, between looks at the progress."""
+_EMULATOR = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the user may choose."""
+
+    image_size: int = 64 * 1024
+    """Octets of each Manufacturer Image made here."""
+    requests: Sequence[ServiceRequest] = ()
+    """DUIS documents; none: the demonstration makes its own."""
+    database: Path | None = None
+    """None: in memory."""
+    keystore: KeyStore | None = None
+    """Certificates and keys of supplier and access control broker; None: a lab CA makes them."""
+    seed: int | None = None
+    """Same seed and epoch, same event log; None: random keys, seed 0 for the air."""
+    epoch: float = field(default_factory=lambda: SystemClock().now())
+    """Unix seconds at which the emulated time begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """How it ended."""
+
+    outcomes: Sequence[DeviceOutcome]
+    refused: int
+    """Messages and frames that did not verify."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether every device runs its new version and everything verified."""
+        return not self.refused and all(outcome.succeeded for outcome in self.outcomes)
+
+
+async def run_demo(
+    options: DemoOptions,
+    *,
+    on_event: Callable[[Event], None],
+    on_progress: Callable[[Sequence[Progress]], None],
+) -> DemoReport:
+    """Run the demonstration on the running loop; raise HanotaError where it cannot be carried out.
+
+    `on_event` hears of every event of this run, `on_progress` about every emulated second.
+    """
+    clock = LoopClock(asyncio.get_running_loop(), options.epoch)
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(options.database if options.database is not None else ":memory:")
+        stack.callback(store.close)
+        parties, plan = _cast(options, store)
+        seed = options.seed or 0
+        bench = make_bench(plan, parties, clock, seed)
+        stack.callback(bench.switch_off)
+        stack.enter_context(published(_EMULATOR, bench.dongle))
+        journal = Journal(store, clock)
+        journal.subscribe(on_event)
+        radio = Coordinator(
+            RadioUrl.parse(f"znp+emulator://{_EMULATOR}"),
+            RadioSettings(network=_network(options.seed)),
+            clock=clock,
+        )
+        hub = Hub(
+            radio=radio,
+            store=store,
+            journal=journal,
+            clock=clock,
+            credentials=parties.hub,
+            broker=parties.broker,
+        )
+        exchange = Exchange(hub, journal)
+        stack.callback(exchange.close)
+        dcc = Dcc(
+            hub=hub,
+            broker=AccessControlBroker(parties.broker, parties.dcc, store),
+            exchange=exchange,
+            incoming=Incoming(hub, exchange, parties.dcc, store, journal),
+            store=store,
+            journal=journal,
+            clock=clock,
+        )
+        await hub.start(dcc)
+        stack.push_async_callback(hub.stop)
+        watcher = asyncio.create_task(_watch(hub, on_progress))
+        stack.callback(watcher.cancel)
+        scenario = Scenario(plan, parties, bench, hub=hub, dcc=dcc, journal=journal, clock=clock)
+        outcomes = await scenario.run()
+        return DemoReport(outcomes, scenario.refused)
+
+
+def _cast(options: DemoOptions, store: Store) -> tuple[Parties, Plan]:
+    """Return who takes part and what is done: the documents name the parties, or the usual ones play."""
+    plan = plan_of(options.requests) if options.requests else None
+    devices = [planned.device for planned in plan.devices] if plan else [PPMID, HCALCS]
+    parties = make_parties(
+        supplier=plan.supplier if plan else SUPPLIER,
+        broker=plan.broker if plan else BROKER,
+        hub=HUB,
+        devices=devices,
+        keystore=options.keystore,
+        now=options.epoch,
+        seed=options.seed,
+    )
+    if plan is None:
+        key = parties.remote.signing_private_key(parties.supplier)
+        plan = default_plan(options.image_size, key, options.seed, last_request_counter(store, SUPPLIER))
+    return parties, plan
+
+
+def _network(seed: int | None) -> NetworkSettings:
+    if seed is None:
+        return NetworkSettings()
+    chosen = random.Random(seed)  # noqa: S311  # a network of emulated devices, the same every time
+    return NetworkSettings(pan_id=chosen.randrange(1, 0xFFF0), network_key=chosen.randbytes(16))
+
+
+async def _watch(hub: Hub, on_progress: Callable[[Sequence[Progress]], None]) -> None:
+    while True:
+        on_progress(hub.progress())
+        await asyncio.sleep(_PROGRESS_INTERVAL)

@@ -1,0 +1,232 @@
+"""The demonstration itself: join the devices, carry out the plan, read the versions back, judge."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from hanota.dcc.errors import NoResponseError, RequestRejectedError
+from hanota.demo.bench import DEVICE_TYPES, install_code
+from hanota.duis.request import (
+    ActivateFirmware,
+    ReadFirmwareVersion,
+    RequestId,
+    UpdateFirmware,
+    UpdatePpmidFirmware,
+)
+from hanota.emulator.node import JoinRefusedError
+from hanota.errors import HanotaError
+from hanota.gbcs.crypto import sign
+from hanota.gbcs.message import Message
+from hanota.gbcs.read_firmware_version import decode_response
+from hanota.hub.events import EventKind
+from hanota.hub.jobs import JobKind, JobState
+from hanota.hub.ports import DeviceLogEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hanota.clock import Clock
+    from hanota.dcc.dcc import Dcc
+    from hanota.demo.bench import Bench
+    from hanota.demo.parties import Parties
+    from hanota.demo.plan import Plan, PlannedDevice
+    from hanota.duis.request import ServiceRequest
+    from hanota.eui64 import Eui64
+    from hanota.hub.events import Event
+    from hanota.hub.hub import Hub
+    from hanota.hub.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSettings:
+    """How long the demonstration waits for what; seconds of the emulated time."""
+
+    join_seconds: float = 90
+    """The joining window: join_timeout of the published CCS01."""
+    join_retry: float = 5
+    """Time between a device's attempts to join."""
+    slowest_transfer: float = 100
+    """Octets a second below which a transfer counts as failed; a modelled radio carries above 1,500."""
+    patience: float = 3600
+    """Time allowed on top: notifications, stalls, reboots and retries."""
+    longest_future_dating: float = 24 * 3600
+    """How far ahead an executionDateTime may be to be waited for."""
+
+
+class DemonstrationError(HanotaError):
+    """The demonstration did not end as it should; the journal says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """How it ended for one device; `reported` is what CS08 read back, None where there was no answer."""
+
+    device: Eui64
+    kind: JobKind
+    before: bytes
+    wanted: bytes
+    reported: bytes | None
+    job: JobState | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether the job ended activated and the device runs the new version."""
+        return self.reported == self.wanted and self.job is JobState.ACTIVATED
+
+
+class Scenario:
+    """One run over a started hub."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        parties: Parties,
+        bench: Bench,
+        *,
+        hub: Hub,
+        dcc: Dcc,
+        journal: Journal,
+        clock: Clock,
+        settings: ScenarioSettings | None = None,
+    ) -> None:
+        self._plan, self._parties, self._bench = plan, parties, bench
+        self._hub, self._dcc, self._journal, self._clock = hub, dcc, journal, clock
+        self._settings = settings or ScenarioSettings()
+        self._jobs: dict[Eui64, JobState] = {}
+        self._joined: set[Eui64] = set()
+        self._refused = 0
+        self._counter = max(request.request_id.counter for request in plan.requests)
+
+    async def run(self) -> Sequence[DeviceOutcome]:
+        """Carry out the plan and return how it ended for each device.
+
+        Raise DemonstrationError where it cannot be carried out, RequestRejectedError and NoResponseError
+        where the DCC says so.
+        """
+        unsubscribe = self._journal.subscribe(self._follow)
+        try:
+            for planned in self._plan.devices:
+                await self._join(planned)
+            for request in self._plan.requests:
+                await self._carry_out(request)
+            return [await self._outcome(planned) for planned in self._plan.devices]
+        finally:
+            unsubscribe()
+
+    @property
+    def refused(self) -> int:
+        """Messages and frames that did not verify: 0 in a demonstration that succeeded."""
+        return self._refused
+
+    # -- steps -------------------------------------------------------------------------------------------
+
+    async def _join(self, planned: PlannedDevice) -> None:
+        settings, node = self._settings, self._bench.devices[planned.device]
+        self._joined.discard(planned.device)
+        entry = DeviceLogEntry(planned.device, DEVICE_TYPES[planned.kind], install_code(planned.device))
+        await self._hub.add_device(entry, settings.join_seconds)
+        try:
+            async with asyncio.timeout(settings.join_seconds):
+                while not node.joined:
+                    try:
+                        await node.join(self._bench.air)
+                    except JoinRefusedError:
+                        await asyncio.sleep(settings.join_retry)
+        except TimeoutError:
+            raise DemonstrationError(
+                f"{planned.device} did not join within {settings.join_seconds:.0f} s"
+            ) from None
+        await self._until(lambda: planned.device in self._joined, settings.join_seconds)
+
+    async def _carry_out(self, request: ServiceRequest) -> None:
+        match request:
+            case UpdatePpmidFirmware():
+                await self._update(request, JobKind.PPMID)
+            case UpdateFirmware():
+                await self._update(request, JobKind.HCALCS)
+            case ActivateFirmware():
+                await self._activate(request)
+            case ReadFirmwareVersion():
+                await self._dcc.read_firmware_version(request)
+            case _:
+                assert_never(request)
+
+    async def _update(self, request: UpdatePpmidFirmware | UpdateFirmware, kind: JobKind) -> None:
+        """Distribute, and wait until every job has ended or is held."""
+        self._dcc.update_firmware(request, kind)
+        seconds = len(request.firmware_image) * len(request.device_ids) / self._settings.slowest_transfer
+        await self._until(
+            lambda: all(self._is_settled(device) for device in request.device_ids),
+            seconds + self._settings.patience,
+        )
+
+    async def _activate(self, request: ActivateFirmware) -> None:
+        """Play the supplier's part: ask for the Pre-Command, sign it, send it back, wait for the outcome."""
+        device = request.request_id.target
+        wait = self._wait_for_execution(request)
+        pre_command = Message.decode(self._dcc.transform(request))
+        key = self._parties.remote.signing_private_key(self._parties.supplier)
+        await self._dcc.send_signed_pre_command(request.request_id, sign(pre_command, key).encode())
+        await self._until(lambda: self._is_settled(device), wait + self._settings.patience)
+
+    def _wait_for_execution(self, request: ActivateFirmware) -> float:
+        when = request.execution_date_time
+        if when is None or request.is_cancellation:
+            return 0
+        seconds = max(0.0, when.timestamp() - self._clock.now())
+        longest = self._settings.longest_future_dating
+        if seconds > longest:
+            raise DemonstrationError(
+                f"the ExecutionDateTime {when.isoformat()} is {seconds / 86400:.0f} days ahead",
+                hint=f"the demonstration waits for at most {longest / 3600:.0f} h",
+            )
+        return seconds
+
+    async def _outcome(self, planned: PlannedDevice) -> DeviceOutcome:
+        self._counter += 1
+        request_id = RequestId(self._parties.supplier, planned.device, self._counter)
+        reported: bytes | None = None
+        try:
+            response = await self._dcc.read_firmware_version(ReadFirmwareVersion(request_id))
+            reported = decode_response(response.payload).firmware_version
+        except (NoResponseError, RequestRejectedError):
+            pass  # the journal has it; the outcome says that nothing was read
+        return DeviceOutcome(
+            device=planned.device,
+            kind=planned.kind,
+            before=planned.running.file_version.to_bytes(4, "big"),
+            wanted=planned.target_version,
+            reported=reported,
+            job=self._jobs.get(planned.device),
+        )
+
+    # -- waiting -----------------------------------------------------------------------------------------
+
+    def _follow(self, event: Event) -> None:
+        if event.kind is EventKind.JOB_STATE and event.device is not None:
+            self._jobs[event.device] = JobState(str(event.detail["state"]))
+        if event.kind is EventKind.DEVICE_JOINED and event.device is not None:
+            self._joined.add(event.device)
+        if event.kind in (EventKind.GBCS_REFUSED, EventKind.FRAME_REFUSED):
+            self._refused += 1
+
+    def _is_settled(self, device: Eui64) -> bool:
+        """Tell whether nothing more happens to the device's job without another Service Request."""
+        state = self._jobs.get(device)
+        return state is None or state.is_end or state is JobState.HELD
+
+    async def _until(self, holds: Callable[[], bool], seconds: float) -> None:
+        """Return when `holds` is true, looked at after every event."""
+        changed = asyncio.Event()
+        unsubscribe = self._journal.subscribe(lambda _: changed.set())
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            raise DemonstrationError(f"nothing came of it within {seconds:.0f} s") from None
+        finally:
+            unsubscribe()

@@ -1,0 +1,360 @@
+"""What a PPMID and an HCALCS have in common: Upgrade Client, tunnel, GBCS messages, reboot.
+
+Mischief is one assignment: `verify_image`, `encode_message`, `counters`, `client.settings`, `tunnel.refusal`
+and `power_off()` are there to be replaced or called by a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, assert_never
+
+from hanota.emulator.air import TxStatus
+from hanota.emulator.devices import attributes
+from hanota.emulator.node import HanNode
+from hanota.emulator.zdo import SimpleDescriptor
+from hanota.errors import HanotaError, RadioError, RemoteProtocolError, VerificationError
+from hanota.gbcs.counters import CounterLog, OriginatorCounter
+from hanota.gbcs.crypto import protect
+from hanota.gbcs.keystore import KeyStore
+from hanota.gbcs.message import Message
+from hanota.gbcs.read_firmware_version import (
+    MESSAGE_CODE as READ_FIRMWARE_VERSION,
+)
+from hanota.gbcs.read_firmware_version import (
+    ReadFirmwareVersionResponse,
+    ReadResponseCode,
+    read_firmware_version_response,
+)
+from hanota.gbcs.verification import verify_command
+from hanota.ota.client import ClientIdentity, OtaClient
+from hanota.ota.client_events import (
+    Activate,
+    ActivationScheduled,
+    DownloadComplete,
+    DownloadFailed,
+    DownloadStarted,
+    NoImageAvailable,
+    WaitForActivation,
+)
+from hanota.ota.image import parse_image
+from hanota.ota.settings import OtaClientSettings
+from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, GeneralCommand, Status, ZclFrame
+from hanota.zse.tunneling import DataReceived, TunnelServer, TunnelServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hanota.clock import Clock
+    from hanota.emulator.air import ApsFrame
+    from hanota.gbcs.certificates import Credentials
+    from hanota.ota.client_events import ClientEvent
+    from hanota.ota.fields import ImageId
+    from hanota.ota.image import ImageShape, OtaFile
+
+ENDPOINT = 1
+"""The application endpoint of an emulated device; a hub discovers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """What a device is made as; `image` names manufacturer, image type and the version it runs."""
+
+    credentials: Credentials
+    install_code: bytes
+    """16 octets, without CRC."""
+    image: ImageId
+    hardware_version: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """Times and limits of a device."""
+
+    reboot_seconds: float = 5
+    """How long a device is off the HAN while it starts its new firmware."""
+    frames_waiting: int = 32
+    """Frames queued to the hub; one that is not read loses the rest."""
+    refusals: int = 100
+    """How many refused messages are remembered, the newest."""
+    client: OtaClientSettings = field(default_factory=OtaClientSettings)
+    tunnel: TunnelServerSettings = field(default_factory=TunnelServerSettings)
+
+
+class FirmwareDevice(HanNode):
+    """A device on the Smart Energy profile that downloads, verifies and runs firmware.
+
+    `trust` holds the certificates of the remote parties it obeys: access control broker and suppliers.
+    """
+
+    image_shape: ImageShape
+    device_id: int
+
+    def __init__(
+        self, identity: DeviceIdentity, trust: KeyStore, clock: Clock, settings: DeviceSettings | None = None
+    ) -> None:
+        self.identity = identity
+        self.device_settings = settings or DeviceSettings()
+        self.clock = clock
+        self.keystore = trust | KeyStore()
+        self.keystore.add(identity.credentials)
+        self.running = identity.image
+        self.counters = CounterLog()
+        self.own_counter = OriginatorCounter()
+        self.refused: list[HanotaError] = []
+        """Messages that did not verify, newest last; GBCS 6.2.4 has a device stay silent on them."""
+        self.dropped: Counter[str] = Counter()
+        """Frames dropped: sent without APS encryption, malformed, or for want of room."""
+        self.log: list[ClientEvent] = []
+        """What the Upgrade Client told, newest last; one update adds a handful."""
+        self.verify_image: Callable[[bytes], int] = self._verify
+        self.encode_message: Callable[[Message], bytes] = Message.encode
+        self._hub_endpoint: dict[int, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._outgoing: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(self.device_settings.frames_waiting)
+        super().__init__(
+            identity.credentials.eui64,
+            install_code=identity.install_code,
+            endpoints=[self._simple_descriptor()],
+            manufacturer_code=identity.image.manufacturer_code,
+        )
+        self.tunnel = TunnelServer(self.device_settings.tunnel)
+        self.client = self._new_client()
+
+    # -- what a test, or the demo, looks at ---------------------------------------------------------------
+
+    @property
+    def firmware_version(self) -> bytes:
+        """The version it runs, 4 octets as GBCS sends it."""
+        return self.running.file_version.to_bytes(4, "big")
+
+    # -- life ----------------------------------------------------------------------------------------------
+
+    async def power_on(self) -> None:
+        """Come up on the network: find the Upgrade Server, answer the hub, go on where the power went."""
+        await super().power_on()
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+        self.spawn(self._send_queued())
+        self.spawn(self._find_upgrade_server())
+
+    def power_off(self) -> None:
+        """Cut the power: tunnels are lost; the image so far, counters and versions are kept."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.tunnel = TunnelServer(self.device_settings.tunnel)
+        super().power_off()
+
+    async def reboot_into(self, version: int) -> None:
+        """Go off the network, start the firmware of `version`, and come back."""
+        self.power_off()
+        await asyncio.sleep(self.device_settings.reboot_seconds)
+        self.running = replace(self.running, file_version=version)
+        self.client = self._new_client()
+        await self.power_on()
+
+    # -- frames --------------------------------------------------------------------------------------------
+
+    def on_frame(self, frame: ApsFrame) -> None:
+        """Take an application frame from the hub."""
+        if frame.cluster in (ClusterId.OTA_UPGRADE, ClusterId.TUNNELING):
+            if not frame.secured:
+                self.dropped["without APS encryption"] += 1
+                return
+            self._hub_endpoint[frame.cluster] = frame.source_endpoint
+        try:
+            self._dispatch(frame)
+        except RemoteProtocolError:
+            self.dropped["malformed"] += 1
+        self._pump()
+
+    def send_message(self, message: Message) -> None:
+        """Send one GBCS message through the tunnel, as soon as the hub has opened one."""
+        self.tunnel.send(self.encode_message(message), self.clock.now())
+        self._pump()
+
+    def on_command(self, message: Message) -> None:
+        """Carry out a verified command; a subclass adds its own use cases."""
+        if message.message_code == READ_FIRMWARE_VERSION:
+            payload = ReadFirmwareVersionResponse(
+                firmware_version=self.firmware_version, response_code=ReadResponseCode.SUCCESS
+            )
+            response = read_firmware_version_response(message, payload)
+            self.send_message(
+                protect(
+                    response,
+                    self.identity.credentials.agreement_key,
+                    self.keystore.agreement_public_key(response.recipient),
+                )
+            )
+
+    def on_downloaded(self, data: bytes) -> None:
+        """Take a whole image that was verified."""
+
+    def on_activate(self, image: ImageId) -> None:
+        """Act on the Upgrade Server's word to run the downloaded image."""
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _dispatch(self, frame: ApsFrame) -> None:
+        now = self.clock.now()
+        match frame.cluster:
+            case ClusterId.OTA_UPGRADE if not self._is_read(frame.payload):
+                self.client.receive(frame.payload, now)
+            case ClusterId.TUNNELING if not self._is_read(frame.payload):
+                self.tunnel.receive(frame.payload, now)
+            case _:
+                self._answer_read(frame)
+
+    def _is_read(self, payload: bytes) -> bool:
+        request = ZclFrame.decode(payload)
+        return not request.cluster_specific and request.command == GeneralCommand.READ_ATTRIBUTES
+
+    def _answer_read(self, frame: ApsFrame) -> None:
+        if not self._is_read(frame.payload):
+            return
+        answer = attributes.read_attributes_response(
+            ZclFrame.decode(frame.payload), frame.cluster, self._attributes()
+        )
+        self.spawn(self._answer(frame, answer.encode()))
+
+    async def _answer(self, frame: ApsFrame, data: bytes) -> None:
+        await self.send(
+            frame.profile,
+            frame.cluster,
+            frame.destination_endpoint,
+            frame.source_endpoint,
+            data,
+            encrypted=frame.secured,
+        )
+
+    def _attributes(self) -> Mapping[tuple[int, int], bytes]:
+        return {
+            (ClusterId.BASIC, 0x0004): attributes.character_string("hanota"),
+            (ClusterId.BASIC, 0x0005): attributes.character_string(self.identity.model),
+            (ClusterId.BASIC, 0x0007): attributes.enum8(0x01),
+            (ClusterId.BASIC, 0x0011): attributes.enum8(0x01),
+            (ClusterId.OTA_UPGRADE, 0x0001): attributes.uint32(self.client.file_offset),
+            (ClusterId.OTA_UPGRADE, 0x0002): attributes.uint32(self.running.file_version),
+            (ClusterId.OTA_UPGRADE, 0x0006): attributes.enum8(self.client.image_upgrade_status),
+            (ClusterId.OTA_UPGRADE, 0x0007): attributes.uint16(self.running.manufacturer_code),
+            (ClusterId.OTA_UPGRADE, 0x0008): attributes.uint16(self.running.image_type),
+        }
+
+    def _pump(self) -> None:
+        """Queue what the protocols want to send, act on what they tell, set the timer."""
+        now = self.clock.now()
+        for event in self.client.events():
+            self._told(event)
+        for tunnel_event in self.tunnel.events():
+            if isinstance(tunnel_event, DataReceived):
+                self._message_received(tunnel_event.data)
+        for data in self.client.requests():
+            self._queue(ClusterId.OTA_UPGRADE, data)
+        for data in self.tunnel.responses():
+            self._queue(ClusterId.TUNNELING, data)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        timers = (self.client.next_timer(), self.tunnel.next_timer())
+        due = min((timer for timer in timers if timer is not None), default=None)
+        if due is not None and self.joined:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self.clock.now()
+        self.client.expire(now)
+        self.tunnel.expire(now)
+        self._pump()
+
+    def _queue(self, cluster: int, data: bytes) -> None:
+        try:
+            self._outgoing.put_nowait((cluster, data))
+        except asyncio.QueueFull:
+            self.dropped["no room"] += 1
+
+    async def _send_queued(self) -> None:
+        while True:
+            cluster, data = await self._outgoing.get()
+            endpoint = self._hub_endpoint.get(cluster)
+            if endpoint is None:
+                self.dropped["no endpoint known"] += 1
+                continue
+            status = await self.send(PROFILE_SMART_ENERGY, cluster, ENDPOINT, endpoint, data)
+            if status is not TxStatus.SUCCESS and cluster == ClusterId.TUNNELING:
+                self.tunnel.undelivered(data, self.clock.now())
+                self._pump()
+
+    async def _find_upgrade_server(self) -> None:
+        try:
+            _, self._hub_endpoint[ClusterId.OTA_UPGRADE] = await self.match_descriptor(ClusterId.OTA_UPGRADE)
+        except RadioError:
+            return  # its Image Notify will tell the endpoint
+        if self.client.file_offset:
+            self.client.resume(self.clock.now())
+            self._pump()
+
+    def _told(self, event: ClientEvent) -> None:
+        self.log.append(event)
+        match event:
+            case Activate():
+                self.on_activate(event.image)
+            case DownloadComplete():
+                self.on_downloaded(event.data)
+            case (
+                DownloadStarted()
+                | DownloadFailed()
+                | NoImageAvailable()
+                | WaitForActivation()
+                | ActivationScheduled()
+            ):
+                pass
+            case _:
+                assert_never(event)
+
+    def _message_received(self, octets: bytes) -> None:
+        try:
+            message = verify_command(octets, self.eui64, self.keystore, self.counters)
+        except HanotaError as error:
+            self.refused = [*self.refused, error][-self.device_settings.refusals :]
+            return
+        self.on_command(message)
+
+    def _verify(self, data: bytes) -> int:
+        try:
+            file = parse_image(data, self.image_shape)
+            self.check_image(file)
+        except RemoteProtocolError:
+            return Status.INVALID_IMAGE
+        return Status.SUCCESS
+
+    def check_image(self, file: OtaFile) -> None:
+        """Raise VerificationError unless the image is for this device; a subclass adds its rules."""
+        header = file.header
+        if (header.manufacturer_code, header.image_type) != (
+            self.running.manufacturer_code,
+            self.running.image_type,
+        ):
+            raise VerificationError(f"an image {header.image_id} for a device {self.running}")
+        versions = header.hardware_versions
+        if versions is not None and self.identity.hardware_version not in versions:
+            raise VerificationError(f"not for hardware {self.identity.hardware_version:04X}")
+
+    def _new_client(self) -> OtaClient:
+        identity = ClientIdentity(self.running, self.identity.hardware_version)
+        # Looked up at each call, so that a test may assign `verify_image` at any time.
+        return OtaClient(identity, lambda data: self.verify_image(data), self.device_settings.client)  # noqa: PLW0108
+
+    def _simple_descriptor(self) -> SimpleDescriptor:
+        return SimpleDescriptor(
+            ENDPOINT,
+            PROFILE_SMART_ENERGY,
+            self.device_id,
+            input_clusters=(ClusterId.BASIC, ClusterId.TUNNELING, ClusterId.KEY_ESTABLISHMENT),
+            output_clusters=(ClusterId.TIME, ClusterId.OTA_UPGRADE, ClusterId.KEY_ESTABLISHMENT),
+        )

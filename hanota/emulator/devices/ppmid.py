@@ -1,0 +1,42 @@
+"""An emulated PPMID: activates on the hub's word and raises CS09 itself (SR 11.4, GBCS 11.9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hanota.emulator.devices.device import FirmwareDevice
+from hanota.gbcs.alerts import ActivateImageResult, ppmid_activation_alert
+from hanota.gbcs.crypto import sign
+from hanota.ota.image import ImageShape
+
+if TYPE_CHECKING:
+    from hanota.ota.fields import ImageId
+
+
+class Ppmid(FirmwareDevice):
+    """A prepayment display; assign `activation_result` to make its next activation fail."""
+
+    image_shape = ImageShape.PPMID
+    device_id = 0x0502
+    """In-Home Display, the ZigBee device a PPMID is (ZSE); a hub must not depend on it."""
+
+    activation_result = ActivateImageResult.SUCCESS
+
+    def on_activate(self, image: ImageId) -> None:
+        """Reboot into the new image and alert the access control broker of the outcome."""
+        self.spawn(self._activate(image))
+
+    async def _activate(self, image: ImageId) -> None:
+        result = self.activation_result
+        succeeded = result is ActivateImageResult.SUCCESS
+        await self.reboot_into(image.file_version if succeeded else self.running.file_version)
+        broker, *_ = self.keystore.access_control_brokers()
+        alert = ppmid_activation_alert(
+            self.eui64,
+            broker,
+            self.own_counter.next(),
+            firmware_version=self.firmware_version,
+            result=result,
+            now=self.clock.now(),
+        )
+        self.send_message(sign(alert, self.identity.credentials.signing_key))

@@ -1,0 +1,85 @@
+"""The coordinator as trust centre: the permit join window, admission by install code, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Final
+
+from hanota.emulator.air import Admission
+from hanota.emulator.znp.unpi import MtStatus, Subsystem
+
+if TYPE_CHECKING:
+    from hanota.emulator.znp.coordinator import ZnpCoordinator
+    from hanota.eui64 import Eui64
+
+LEAVE_IND: Final = 0xC9
+TC_DEV_IND: Final = 0xCA
+PERMIT_JOIN_IND: Final = 0xCB
+
+WELL_KNOWN_KEY: Final = b"ZigBeeAlliance09"
+"""Default trust centre link key: what a device without an install code joins with."""
+LONGEST_WINDOW: Final = 254
+"""Seconds; since ZigBee R21 a duration of 255 no longer means for ever (2.4.3.3.7)."""
+SHORT_ADDRESSES: Final = range(0x0001, 0xFFF8)
+
+
+class Joining:
+    """Implements hanota.emulator.air.TrustCentre for one coordinator."""
+
+    def __init__(self, ncp: ZnpCoordinator) -> None:
+        self._ncp = ncp
+        self._closing: asyncio.TimerHandle | None = None
+        self.install_code_only = False
+        """bdbJoinUsesInstallCodeKey: devices without a registered install code are not admitted."""
+
+    @property
+    def permits_joining(self) -> bool:
+        """Tell whether the window is open."""
+        return self._closing is not None
+
+    def permit(self, duration: int) -> None:
+        """Open the window for `duration` seconds, or close it with 0, and report it to the host."""
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+        if duration:
+            window = min(duration, LONGEST_WINDOW)
+            self._closing = asyncio.get_running_loop().call_later(window, self.permit, 0)
+        self._ncp.notify(Subsystem.ZDO, PERMIT_JOIN_IND, bytes((duration,)))
+
+    def reset(self) -> None:
+        """Forget everything that is not in NV."""
+        if self._closing is not None:
+            self._closing.cancel()
+        self._closing = None
+        self.install_code_only = False
+
+    def admit(self, eui64: Eui64, capabilities: int) -> Admission | None:  # noqa: ARG002  # of TrustCentre
+        """Associate a device and send Transport-Key; the host is told before the device can prove its key."""
+        if not self.permits_joining:
+            return None
+        security = self._ncp.security
+        known = security.devices.get(eui64)
+        key = None if known is None else known.install_code_key
+        if key is None and self.install_code_only:
+            return None
+        nwk = known.nwk if known is not None and known.nwk is not None else self._new_address()
+        if security.join(eui64, nwk) is not MtStatus.SUCCESS:
+            return None
+        self._ncp.notify(Subsystem.ZDO, TC_DEV_IND, struct.pack("<H8sH", nwk, eui64.to_zigbee(), 0))
+        return Admission(nwk, self._ncp.eui64, key or WELL_KNOWN_KEY)
+
+    def departed(self, eui64: Eui64, nwk: int, *, rejoin: bool) -> None:
+        """Take a device's NWK Leave: its keys go, unless it announces a rejoin."""
+        if not rejoin:
+            self._ncp.security.forget(eui64)
+        leave = struct.pack("<H8sBBB", nwk, eui64.to_zigbee(), 0, 0, rejoin)
+        self._ncp.notify(Subsystem.ZDO, LEAVE_IND, leave)
+
+    def _new_address(self) -> int:
+        used = {device.nwk for device in self._ncp.security.devices.values()}
+        while True:
+            nwk = self._ncp.random.choice(SHORT_ADDRESSES)
+            if nwk not in used:
+                return nwk

@@ -1,0 +1,161 @@
+"""MT ZDO: permit join, link keys, routes, and ZDO messages to and from the air (SWRA198 3.16)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from hanota.emulator.air import BROADCAST_ROUTERS, ApsFrame
+from hanota.emulator.zdo import (
+    RESPONSE,
+    ZDO_ENDPOINT,
+    ZDO_PROFILE,
+    NodeDescriptor,
+    ZdoCluster,
+    ZdoServer,
+    ZdoStatus,
+)
+from hanota.emulator.znp.nvram import NvItem
+from hanota.emulator.znp.unpi import MtStatus, Subsystem
+from hanota.errors import RemoteProtocolError
+from hanota.eui64 import Eui64
+
+if TYPE_CHECKING:
+    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+
+MSG_CB_INCOMING: Final = 0xFF
+END_DEVICE_ANNCE_IND: Final = 0xC1
+ANY_CLUSTER: Final = 0xFFFF
+ADDRESS_RESPONSES: Final = frozenset({ZdoCluster.NWK_ADDR_REQ, ZdoCluster.IEEE_ADDR_REQ})
+"""Requests whose 45/8x indication does not begin with the responder's short address."""
+
+NODE_DESCRIPTOR: Final = NodeDescriptor(
+    logical_type=0, capabilities=0x8F, maximum_buffer=0x50, maximum_transfer=0x00A0, server_mask=0x2C41
+)
+ROUTE_SUCCESS: Final = 0
+ROUTE_FAIL: Final = 1
+
+
+class ZdoCommands:
+    """The ZDO subsystem of one coordinator."""
+
+    def __init__(self, ncp: ZnpCoordinator) -> None:
+        self._ncp = ncp
+        self._callbacks: set[int] = set()
+        self._sequence = 0
+
+    def handlers(self) -> Handlers:
+        """Return the SREQ handlers by command id."""
+        return {
+            0x23: self._set_link_key,
+            0x24: self._remove_link_key,
+            0x25: self._get_link_key,
+            0x36: self._mgmt_permit_join_req,
+            0x3E: self._msg_callback_register,
+            0x3F: self._msg_callback_remove,
+            0x45: lambda _data: bytes((MtStatus.SUCCESS,)),
+            0x46: self._ext_route_chk,
+        }
+
+    def reset(self) -> None:
+        """Forget the host's registrations."""
+        self._callbacks.clear()
+
+    def request(self, destination: int, cluster: int, payload: bytes) -> None:
+        """Carry out a ZDO request of the host, sent through AF on endpoint 0."""
+        if destination == self._ncp.nwk:
+            response = self._server().respond(cluster, payload)
+            if response is not None:
+                self._ncp.later(self._report, self._ncp.nwk, cluster | RESPONSE, response)
+        else:
+            self._ncp.spawn(self._transmit(destination, cluster, payload))
+
+    def receive(self, frame: ApsFrame) -> None:
+        """Take a ZDO frame from the air: answer requests, report everything the host asked for."""
+        if not frame.payload:
+            return
+        self._report(frame.source, frame.cluster, frame.payload, broadcast=frame.is_broadcast)
+        if frame.cluster & RESPONSE:
+            return
+        try:
+            response = self._server().respond(frame.cluster, frame.payload)
+        except RemoteProtocolError:
+            return
+        if response is not None:
+            self._ncp.spawn(self._transmit(frame.source, frame.cluster | RESPONSE, response))
+
+    def _report(self, source: int, cluster: int, payload: bytes, *, broadcast: bool = False) -> None:
+        """Give a ZDO message to the host, in the ways it has asked for."""
+        body = payload[1:]
+        direct = self._ncp.nvram.items[NvItem.ZDO_DIRECT_CB] != b"\x00"
+        if cluster == ZdoCluster.DEVICE_ANNCE:
+            self._ncp.notify(Subsystem.ZDO, END_DEVICE_ANNCE_IND, struct.pack("<H", source) + body)
+        elif cluster & RESPONSE and direct:
+            head = b"" if cluster ^ RESPONSE in ADDRESS_RESPONSES else struct.pack("<H", source)
+            self._ncp.notify(Subsystem.ZDO, 0x80 | (cluster & 0x7F), head + body)
+        if self._callbacks & {cluster, ANY_CLUSTER}:
+            head = struct.pack("<HBHBBH", source, broadcast, cluster, 0, payload[0], self._ncp.nwk)
+            self._ncp.notify(Subsystem.ZDO, MSG_CB_INCOMING, head + body)
+
+    async def _transmit(self, destination: int, cluster: int, payload: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0xFF
+        await self._ncp.air.transmit(
+            ApsFrame(
+                source=self._ncp.nwk,
+                destination=destination,
+                source_endpoint=ZDO_ENDPOINT,
+                destination_endpoint=ZDO_ENDPOINT,
+                profile=ZDO_PROFILE,
+                cluster=cluster,
+                payload=payload,
+                sequence=self._sequence,
+            )
+        )
+
+    def _server(self) -> ZdoServer:
+        return ZdoServer(self._ncp.eui64, self._ncp.nwk, NODE_DESCRIPTOR, self._ncp.af.descriptors())
+
+    def _mgmt_permit_join_req(self, data: bytes) -> bytes:
+        _, destination, duration, significance = struct.unpack("<BHBB", data)
+        if destination == self._ncp.nwk or destination >= BROADCAST_ROUTERS:
+            self._ncp.later(self._permit, duration)
+        else:
+            payload = bytes((self._sequence, duration, significance))
+            self._ncp.spawn(self._transmit(destination, ZdoCluster.MGMT_PERMIT_JOINING_REQ, payload))
+        return bytes((MtStatus.SUCCESS,))
+
+    def _permit(self, duration: int) -> None:
+        response = ZdoCluster.MGMT_PERMIT_JOINING_REQ | RESPONSE
+        status = bytes((ZdoStatus.SUCCESS,))
+        self._ncp.notify(Subsystem.ZDO, 0x80 | (response & 0x7F), struct.pack("<H", 0) + status)
+        self._ncp.joining.permit(duration)
+        if self._callbacks & {response, ANY_CLUSTER}:
+            head = struct.pack("<HBHBBH", self._ncp.nwk, 0, response, 0, 0, self._ncp.nwk)
+            self._ncp.notify(Subsystem.ZDO, MSG_CB_INCOMING, head + status)
+
+    def _msg_callback_register(self, data: bytes) -> bytes:
+        self._callbacks.add(struct.unpack("<H", data)[0])
+        return bytes((MtStatus.SUCCESS,))
+
+    def _msg_callback_remove(self, data: bytes) -> bytes:
+        self._callbacks.discard(struct.unpack("<H", data)[0])
+        return bytes((MtStatus.SUCCESS,))
+
+    def _ext_route_chk(self, data: bytes) -> bytes:
+        destination, _, _ = struct.unpack("<HBB", data)
+        known = self._ncp.security.address(destination) is not None
+        return bytes((ROUTE_SUCCESS if known else ROUTE_FAIL,))
+
+    def _set_link_key(self, data: bytes) -> bytes:
+        nwk, ieee, key = struct.unpack("<H8s16s", data)
+        return bytes((self._ncp.security.set_link_key(Eui64.from_zigbee(ieee), nwk, key),))
+
+    def _remove_link_key(self, data: bytes) -> bytes:
+        (ieee,) = struct.unpack("<8s", data)
+        return bytes((self._ncp.security.remove_link_key(Eui64.from_zigbee(ieee)),))
+
+    def _get_link_key(self, data: bytes) -> bytes:
+        (ieee,) = struct.unpack("<8s", data)
+        key = self._ncp.security.key(Eui64.from_zigbee(ieee))
+        status = MtStatus.FAILURE if key is None else MtStatus.SUCCESS
+        return struct.pack("<B8s16s", status, ieee, key or bytes(16))

@@ -1,0 +1,257 @@
+"""zigpy's controller application with the hub in front of its pipeline and its doors shut.
+
+zigpy 2.4 drops every frame on profile 0x0109, opens the network to anyone who asks, commissions Green Power
+devices and registers endpoints that serve OTA Upgrade and Time in the clear. A class of this mixin and of one
+radio library's application does none of that; see `families`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import zigpy.exceptions
+import zigpy.types as t
+import zigpy.zdo.types as zdo_t
+from zigpy.application import ControllerApplication
+
+from hanota.eui64 import Eui64
+from hanota.radio.han_device import HanDevice
+from hanota.radio.sequence import PacketSequence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
+
+logger = logging.getLogger(__name__)
+
+ZDO_ENDPOINT: Final = 0
+NWK_UNASSIGNED: Final = 0xFFFE
+"""Short address of a device whose own was given to another."""
+
+
+class Gate(Protocol):
+    """What the application asks and tells of the devices around it."""
+
+    def take(self, packet: ZigbeePacket) -> bool:
+        """Handle a packet that is the hub's and return True; False leaves it to zigpy."""
+        ...
+
+    def admits(self, device: Eui64) -> bool:
+        """Tell whether `device` may be on the network."""
+        ...
+
+    def placed(self, device: Eui64, nwk: int) -> None:
+        """Hear of a device's short address."""
+        ...
+
+    def interviewed(self, device: Eui64, endpoints: dict[int, int]) -> None:
+        """Hear that a device joined or came back, and its endpoints by cluster."""
+        ...
+
+    def left(self, device: Eui64) -> None:
+        """Hear that a device left the network."""
+        ...
+
+    def expelled(self, device: Eui64) -> None:
+        """Hear that a device which is not admitted was told to leave."""
+        ...
+
+
+def to_eui64(ieee: EUI64) -> Eui64:
+    """Return zigpy's IEEE address as ours."""
+    return Eui64.from_zigbee(ieee.serialize())
+
+
+def to_ieee(device: Eui64) -> EUI64:
+    """Return our EUI-64 as zigpy's IEEE address."""
+    return t.EUI64.deserialize(device.to_zigbee())[0]
+
+
+class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is published without types
+    """The part that is the same for every radio library; the library's own class comes after it."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        *,
+        gate: Gate,
+        lost: Callable[[str], None],
+        discoveries: int,
+        watchdog_period: float,
+    ) -> None:
+        super().__init__(config)
+        self._gate, self._lost = gate, lost
+        self._discoveries = discoveries
+        # Private, because zigpy has no setting for it; its own 30 s notice a dead line after 45.
+        self._watchdog_period = watchdog_period
+        self._under_way: set[tuple[str, object]] = set()
+        self._sequence = PacketSequence()
+
+    # -- frames ------------------------------------------------------------------------------------------
+
+    def packet_received(self, packet: ZigbeePacket) -> None:
+        """Offer each packet to the hub before zigpy's pipeline, which would drop or filter it."""
+        if not self._gate.take(packet):
+            super().packet_received(packet)
+
+    async def send_packet(self, packet: ZigbeePacket) -> None:
+        """Send with a packet tsn that no other packet in flight has.
+
+        zigpy-znp matches confirmations by it alone, and zigpy's replies copy the peer's: two in flight would
+        swap their results. A ZDO packet keeps its own, which is also in its payload; it has no confirmation.
+        """
+        if packet.dst_ep == ZDO_ENDPOINT:
+            await super().send_packet(packet)
+            return
+        with self._sequence.take() as tsn:
+            await super().send_packet(packet.replace(tsn=t.uint8_t(tsn)))
+
+    # -- devices -----------------------------------------------------------------------------------------
+
+    def add_device(self, ieee: EUI64, nwk: NWK) -> HanDevice:
+        """Make the device of a class that zigpy can interview on the Smart Energy profile."""
+        device = HanDevice(self, ieee, nwk)
+        self.devices[ieee] = device
+        return device
+
+    def handle_join(
+        self, nwk: NWK, ieee: EUI64, parent_nwk: NWK | None, *, handle_rejoin: bool = True
+    ) -> None:
+        """Let zigpy interview an admitted device; tell a stranger to leave."""
+        own = self.state.node_info
+        if ieee == own.ieee or nwk == own.nwk:
+            return
+        eui64 = to_eui64(ieee)
+        if not self._gate.admits(eui64):
+            if self._background("leave", ieee, self._request_leave(ieee, nwk)):
+                self._gate.expelled(eui64)
+            return
+        self._take_short_address(nwk, ieee)
+        known = self.devices.get(ieee)
+        settled = known is not None and known.is_initialized and known.nwk == nwk
+        self._gate.placed(eui64, int(nwk))
+        super().handle_join(nwk, ieee, parent_nwk, handle_rejoin=handle_rejoin)
+        # zigpy tells of a device that it knows already only when its address changed. The trust centre's
+        # word of a join names the parent; the device's own announcement, which follows, does not.
+        if settled and handle_rejoin and parent_nwk is None:
+            self._gate.interviewed(eui64, self.devices[ieee].endpoints_by_cluster)
+
+    def handle_leave(self, nwk: NWK, ieee: EUI64) -> None:
+        """Pass a leave on to the hub."""
+        super().handle_leave(nwk, ieee)
+        self._gate.left(to_eui64(ieee))
+
+    def device_initialized(self, device: Any) -> None:
+        """Tell the hub of a finished interview, unless it is the coordinator's own."""
+        super().device_initialized(device)
+        if isinstance(device, HanDevice):
+            self._gate.interviewed(to_eui64(device.ieee), device.endpoints_by_cluster)
+
+    def remember(self, device: Eui64, nwk: int) -> None:
+        """Know a device from an earlier session, without asking it anything."""
+        if to_ieee(device) not in self.devices:
+            self.add_device(to_ieee(device), t.NWK(nwk))
+
+    def interview(self, device: Eui64, nwk: int) -> None:
+        """Have a device interviewed whose short address is known, unless it is under way."""
+        ieee = to_ieee(device)
+        known = self.devices.get(ieee) or self.add_device(ieee, t.NWK(nwk))
+        if not known.initializing:
+            known.schedule_initialize()
+
+    def find_device(self, device: Eui64) -> None:
+        """Broadcast NWK_addr_req; the answer comes as a join."""
+        self._background("find", device, self._broadcast_address_request(device))
+
+    def find_short_address(self, nwk: int) -> None:
+        """Broadcast IEEE_addr_req for a sender nobody knows; the answer comes as a join."""
+        # Private, because zigpy asks by itself only for packets that pass its own pipeline.
+        self._background("identify", nwk, self._discover_unknown_device(t.NWK(nwk)))
+
+    # -- the doors ---------------------------------------------------------------------------------------
+
+    async def permit(self, time_s: int = 60, node: EUI64 | str | None = None) -> None:
+        """Close the network; refuse to open it, as devices join by install code only."""
+        if time_s:
+            logger.warning("refused to open the network: devices join by install code only")
+            return
+        await super().permit(0, node)
+
+    async def permit_gp(self, time_s: int) -> None:
+        """Do nothing: a smart-metering HAN has no Green Power devices."""
+
+    async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
+        """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""
+        raise NotImplementedError
+
+    async def register_endpoints(self) -> None:
+        """Register the Smart Energy endpoint alone, none of zigpy's own."""
+        for descriptor in self.config["additional_endpoints"]:
+            await self.add_endpoint(descriptor)
+
+    def _persist_coordinator_model_strings_in_db(self) -> None:
+        # Private, because zigpy writes the model to endpoint 1, which is not registered here.
+        pass
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell why the coordinator is gone: the line closed, the watchdog starved, or it restarted."""
+        super().connection_lost(exc)
+        self._lost(str(exc) or type(exc).__name__ if exc is not None else "the serial line was closed")
+
+    # -- inside ------------------------------------------------------------------------------------------
+
+    def _take_short_address(self, nwk: NWK, ieee: EUI64) -> None:
+        """Leave `nwk` to one device: zigpy would give its frames to the first of several."""
+        for other in self.devices.values():
+            if other.nwk == nwk and other.ieee != ieee:
+                other.cancel_initialization()
+                other.nwk = t.NWK(NWK_UNASSIGNED)
+
+    def _background(self, kind: str, of: object, work: Any) -> bool:
+        """Run one request of a kind for each `of`, and a bounded number in all; tell whether it runs."""
+        key = (kind, of)
+        if key in self._under_way or len(self._under_way) >= self._discoveries:
+            work.close()
+            return False
+
+        async def run() -> None:
+            try:
+                await work
+            except (zigpy.exceptions.DeliveryError, TimeoutError) as error:
+                logger.info("%s %s: %s", kind, of, error)
+            finally:
+                self._under_way.discard(key)
+
+        self._under_way.add(key)
+        self.create_task(run(), f"{kind}-{of}")
+        return True
+
+    async def _request_leave(self, ieee: EUI64, nwk: NWK) -> None:
+        await self._send_zdo(zdo_t.ZDOCmd.Mgmt_Leave_req, t.AddrMode.NWK, nwk, ieee.serialize() + b"\x00")
+
+    async def _broadcast_address_request(self, device: Eui64) -> None:
+        await self._send_zdo(
+            zdo_t.ZDOCmd.NWK_addr_req,
+            t.AddrMode.Broadcast,
+            t.BroadcastAddress.RX_ON_WHEN_IDLE,
+            device.to_zigbee() + bytes((zdo_t.AddrRequestType.Single, 0)),
+        )
+
+    async def _send_zdo(self, command: zdo_t.ZDOCmd, mode: t.AddrMode, address: int, body: bytes) -> None:
+        tsn = self.get_sequence()
+        await self.send_packet(
+            t.ZigbeePacket(
+                src=t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=self.state.node_info.nwk),
+                src_ep=ZDO_ENDPOINT,
+                dst=t.AddrModeAddress(addr_mode=mode, address=address),
+                dst_ep=ZDO_ENDPOINT,
+                tsn=tsn,
+                profile_id=0x0000,
+                cluster_id=command,
+                data=t.SerializableBytes(bytes((tsn,)) + body),
+            )
+        )

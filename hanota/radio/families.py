@@ -1,0 +1,114 @@
+"""The radio libraries hanota drives, and what differs between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from hanota.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hanota.radio.application import HanApplication
+    from hanota.radio.settings import RadioSettings
+    from hanota.radio.url import RadioUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One radio library with the coordinators it drives."""
+
+    name: str
+    load: Callable[[], type[HanApplication]]
+    """Imports the library, which takes a second, only when it is used."""
+    baudrate: int
+    """Where the URL names none."""
+    largest_frame: int
+    """Octets of ZCL frame that the coordinator sends, fragmented by itself."""
+    busy_statuses: frozenset[int]
+    """Statuses of a coordinator that has no room for a frame just now."""
+    config: Callable[[RadioSettings], Mapping[str, object]] = field(default=lambda _: {})
+    """The library's own part of the configuration."""
+
+
+def _znp() -> type[HanApplication]:
+    from hanota.radio.znp import ZnpApplication  # noqa: PLC0415  # see Family.load
+
+    return ZnpApplication
+
+
+def _znp_config(settings: RadioSettings) -> Mapping[str, object]:
+    return {
+        "znp_config": {
+            # Else frames leave from endpoint 1 and profile 0x0104 whatever is asked.
+            "prefer_endpoint_1": False,
+            # Toggling the modem lines costs 0.45 s and resets some dongles.
+            "skip_bootloader": False,
+            "led_mode": None,
+            "sync_request_timeout": settings.command_timeout,
+        }
+    }
+
+
+def _ezsp() -> type[HanApplication]:
+    raise ConfigError("EZSP coordinators cannot be driven yet", hint="use a Z-Stack coordinator: znp://")
+
+
+FAMILIES: Final = {
+    family.name: family
+    for family in (
+        Family(
+            name="znp",
+            load=_znp,
+            baudrate=115200,
+            # An MT frame has 250 octets, AF_DATA_REQUEST_EXT 20 of header; Z-Stack was seen to take 220.
+            largest_frame=220,
+            # BUFFER_FULL, MEM_ERROR, MAC_NO_RESOURCES, APS_ and NWK_TABLE_FULL, MAC_TRANSACTION_OVERFLOW.
+            busy_statuses=frozenset({0x11, 0x10, 0x1A, 0xB2, 0xC7, 0xF1}),
+            config=_znp_config,
+        ),
+        Family(
+            name="ezsp",
+            load=_ezsp,
+            baudrate=115200,
+            largest_frame=73,
+            # MAX_MESSAGE_LIMIT_REACHED, NO_BUFFERS.
+            busy_statuses=frozenset({0x72, 0x18}),
+        ),
+    )
+}
+
+
+def application_config(url: RadioUrl, settings: RadioSettings) -> dict[str, Any]:
+    """Return the configuration of a zigpy application: a coordinator and nothing else that zigpy does."""
+    family = FAMILIES[url.family]
+    network, endpoint = settings.network, settings.endpoint
+    return {
+        "device": {"path": url.path, "baudrate": url.baudrate or family.baudrate, "flow_control": None},
+        # zigpy's own database is read and written by a thread, which virtual time does not know.
+        "database_path": None,
+        "network": {
+            "channel": network.channel,
+            "pan_id": network.pan_id,
+            "extended_pan_id": None
+            if network.extended_pan_id is None
+            else str(network.extended_pan_id).replace("-", ":"),
+            "key": None if network.network_key is None else list(network.network_key),
+        },
+        "additional_endpoints": [
+            {
+                "endpoint": endpoint.endpoint,
+                "profile": 0x0109,
+                "device_type": endpoint.device_type,
+                "device_version": 0,
+                "input_clusters": list(endpoint.input_clusters),
+                "output_clusters": list(endpoint.output_clusters),
+            }
+        ],
+        "ota": {"enabled": False, "broadcast_enabled": False, "providers": []},
+        "topology_scan_enabled": False,
+        "backup_enabled": False,
+        "source_routing": False,
+        **family.config(settings),
+    }

@@ -1,0 +1,49 @@
+"""A Smart Energy device as zigpy sees it: interviewed through ZDO only, and never updated by zigpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zigpy.device import ZigbeeDevice
+from zigpy.profiles import zha
+from zigpy.zcl import ClusterType
+
+from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
+
+if TYPE_CHECKING:
+    from zigpy.types import EUI64, NWK, ZigbeePacket
+    from zigpy.zcl import Cluster
+
+
+class HanDevice(ZigbeeDevice):  # type: ignore[misc]  # zigpy is published without types
+    """A device that zigpy can interview although it speaks profile 0x0109."""
+
+    def __init__(self, application: Any, ieee: EUI64, nwk: NWK) -> None:
+        super().__init__(application, ieee, nwk)
+        # Known names keep the interview from reading Basic, which a GB device need not answer to a stranger.
+        self.manufacturer = self.model = ""
+
+    def _parse_packet_header(self, packet: ZigbeePacket) -> Any:
+        # Private, because zigpy parses ZCL on profiles 0x0104 and 0xC05E only and drops every other (#1810).
+        if packet.profile_id == PROFILE_SMART_ENERGY:
+            packet = packet.replace(profile_id=zha.PROFILE_ID)
+        return super()._parse_packet_header(packet)
+
+    def find_cluster(self, cluster_id: int, cluster_type: ClusterType = ClusterType.Server) -> Cluster:
+        """Find a cluster, but deny OTA Upgrade: else the interview would read and notify in the clear."""
+        if cluster_id == ClusterId.OTA_UPGRADE:
+            raise ValueError("hanota serves OTA Upgrade, not zigpy")
+        return super().find_cluster(cluster_id, cluster_type)
+
+    def schedule_group_membership_scan(self) -> None:
+        """Do nothing: Smart Energy devices have no Groups cluster."""
+
+    @property
+    def endpoints_by_cluster(self) -> dict[int, int]:
+        """Which Smart Energy endpoint has a cluster, on either side; the lowest where several do."""
+        return {
+            cluster: endpoint.endpoint_id
+            for endpoint in sorted(self.non_zdo_endpoints, key=lambda e: int(e.endpoint_id), reverse=True)
+            if endpoint.profile_id == PROFILE_SMART_ENERGY
+            for cluster in (*endpoint.in_clusters, *endpoint.out_clusters)
+        }

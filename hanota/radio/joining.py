@@ -1,0 +1,86 @@
+"""The join window: the network is open while a device of the Device Log is expected, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import zigpy.types as t
+
+from hanota.radio.application import to_ieee
+
+if TYPE_CHECKING:
+    from hanota.clock import Clock
+    from hanota.eui64 import Eui64
+    from hanota.radio.application import HanApplication
+    from hanota.radio.settings import RadioSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    link_key: bytes = field(repr=False)
+    until: float
+
+
+class JoinWindow:
+    """Opens the network for devices with a key, again and again while one is expected, then closes it."""
+
+    def __init__(self, settings: RadioSettings, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._expected: dict[Eui64, _Expected] = {}
+        self._changed = asyncio.Event()
+
+    async def expect(self, app: HanApplication, device: Eui64, link_key: bytes, seconds: float) -> None:
+        """Expect `device` for `seconds`; return when the network is open for it."""
+        self._expected[device] = _Expected(link_key, self._clock.now() + seconds)
+        try:
+            await self._open(app, device)
+        except BaseException:
+            self._expected.pop(device, None)
+            raise
+        self._changed.set()
+
+    def arrived(self, device: Eui64) -> None:
+        """Expect a device no more: it has joined."""
+        if self._expected.pop(device, None) is not None:
+            self._changed.set()
+
+    async def keep(self, app: HanApplication) -> None:
+        """Keep the network open on `app` for whoever is expected, until cancelled."""
+        for device in tuple(self._expected):
+            await self._open(app, device)
+        while True:
+            self._changed.clear()
+            if not self._expected:
+                await self._changed.wait()
+                continue
+            now = self._clock.now()
+            soonest = min(expected.until for expected in self._expected.values())
+            try:
+                async with asyncio.timeout(max(0.0, min(soonest - now, self._settings.join_rearm))):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._lapse(app)
+            if not self._expected:
+                await app.permit(0)
+
+    async def _lapse(self, app: HanApplication) -> None:
+        """Drop those whose time is up and open the network again for the others."""
+        now = self._clock.now()
+        for device, expected in tuple(self._expected.items()):
+            if expected.until <= now:
+                logger.info("%s did not join in time", device)
+                del self._expected[device]
+            else:
+                await self._open(app, device)
+
+    async def _open(self, app: HanApplication, device: Eui64) -> None:
+        expected = self._expected[device]
+        # Longer than the re-arming period by a margin, so that the network does not close in between.
+        seconds = min(expected.until - self._clock.now(), self._settings.join_rearm + 10)
+        key = t.KeyData.deserialize(expected.link_key)[0]
+        await app.permit_with_link_key(to_ieee(device), key, max(1, round(seconds)))

@@ -1,0 +1,68 @@
+"""Z-Stack coordinators through zigpy-znp, and what zigpy-znp leaves undone."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import zigpy.types as t
+import zigpy_znp.commands as c
+import zigpy_znp.types as znp_t
+from zigpy_znp.exceptions import CommandNotRecognized
+from zigpy_znp.types.nvids import OsalNvIds
+from zigpy_znp.zigbee.application import ControllerApplication
+
+from hanota.radio.application import HanApplication
+
+if TYPE_CHECKING:
+    from zigpy.types import EUI64, KeyData
+
+logger = logging.getLogger(__name__)
+
+
+class CoordinatorResetError(Exception):
+    """The coordinator restarted by itself: its network and its endpoints are down."""
+
+
+class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[misc]  # published without types
+    """A Z-Stack 3 coordinator. `_znp` is private: zigpy-znp offers no other way to the commands used here."""
+
+    async def form_network(self, *, fast: bool = False) -> None:
+        """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
+        network = self.config["network"]
+        if network["extended_pan_id"] is None:
+            own: EUI64 = await self._znp.nvram.osal_read(OsalNvIds.EXTADDR, item_type=t.EUI64)
+            network["extended_pan_id"] = t.ExtendedPanId(own)
+        await super().form_network(fast=fast)
+
+    async def start_network(self, *, read_only: bool = False) -> None:
+        """Start, then let nobody join without an install code and listen for restarts."""
+        await super().start_network(read_only=read_only)
+        # For ever. zigpy-znp does so for one window: once that ended, the next would be open to all.
+        await self._set_policy(c.AppConfig.BDBSetJoinUsesInstallCodeKey, BdbJoinUsesInstallCodeKey=True)
+        # GB devices replace their key by CBKE and never ask for one as R21 has it; Z-Stack would expel them.
+        await self._set_policy(c.AppConfig.BDBSetTcRequireKeyExchange, BdbTrustCenterRequireKeyExchange=False)
+        self._znp.callback_for_response(c.SYS.ResetInd.Callback(partial=True), self._restarted)
+
+    async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
+        """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""
+        await self._znp.request(
+            c.AppConfig.BDBAddInstallCode.Req(
+                InstallCodeFormat=c.app_config.InstallCodeFormat.KeyDerivedFromInstallCode,
+                IEEE=node,
+                InstallCode=link_key.serialize(),
+            ),
+            RspStatus=znp_t.Status.SUCCESS,
+        )
+        # Past the refusal of HanApplication.permit, to the library's own.
+        await super(HanApplication, self).permit(time_s)
+
+    async def _set_policy(self, command: Any, **value: bool) -> None:
+        try:
+            await self._znp.request(command.Req(**value), RspStatus=znp_t.Status.SUCCESS)
+        except CommandNotRecognized:
+            logger.warning("this Z-Stack does not know %s", command)
+
+    def _restarted(self, indication: Any) -> None:
+        # zigpy-znp resets the coordinator only before this listener is set and after it is removed.
+        self.connection_lost(CoordinatorResetError(f"the coordinator restarted ({indication.Reason.name})"))

@@ -1,0 +1,151 @@
+"""A Coordinator on an emulated dongle, a listener that records, and scripted HAN devices."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hanota.clock import LoopClock
+from hanota.emulator.air import Air, ApsFrame
+from hanota.emulator.node import HanNode
+from hanota.emulator.serialx_handler import published
+from hanota.emulator.zdo import SimpleDescriptor
+from hanota.emulator.znp.coordinator import ZnpCoordinator
+from hanota.eui64 import Eui64
+from hanota.radio import Coordinator, NetworkSettings, RadioSettings, RadioUrl
+from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hanota.hub.ports import HanFrame, RadioState
+
+HUB = Eui64.parse("00-12-4B-00-AA-BB-CC-DD")
+PPMID = Eui64.parse("00-DB-12-34-56-78-90-A4")
+HCALCS = Eui64.parse("00-DB-12-34-56-78-90-B5")
+INSTALL_CODES = {
+    PPMID: bytes.fromhex("83FED3407A939723A5C639B26916D505"),
+    HCALCS: bytes.fromhex("00112233445566778899AABBCCDDEEFF"),
+}
+EPOCH = 1_800_000_000.0
+HUB_ENDPOINT = 3
+DEVICE_ENDPOINT = 5
+NETWORK_KEY = bytes.fromhex("0102030405060708090A0B0C0D0E0F10")
+SETTINGS = RadioSettings(network=NetworkSettings(pan_id=0x8C54, network_key=NETWORK_KEY))
+
+
+@dataclass
+class Listener:
+    """The hub's side of the radio, writing everything down."""
+
+    admitted: set[Eui64] = field(default_factory=lambda: {PPMID, HCALCS})
+    frames: list[HanFrame] = field(default_factory=list)
+    refused: list[tuple[Eui64 | None, int, str]] = field(default_factory=list)
+    joined: list[Eui64] = field(default_factory=list)
+    left: list[Eui64] = field(default_factory=list)
+    states: list[tuple[RadioState, str]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_admitted(self, device: Eui64) -> bool:
+        return device in self.admitted
+
+    def frame_received(self, frame: HanFrame) -> None:
+        self.frames.append(frame)
+        self.changed.set()
+
+    def frame_refused(self, device: Eui64 | None, cluster: int, reason: str) -> None:
+        self.refused.append((device, cluster, reason))
+        self.changed.set()
+
+    def device_joined(self, device: Eui64) -> None:
+        self.joined.append(device)
+        self.changed.set()
+
+    def device_left(self, device: Eui64) -> None:
+        self.left.append(device)
+        self.changed.set()
+
+    def radio_state_changed(self, state: RadioState, reason: str) -> None:
+        self.states.append((state, reason))
+        self.changed.set()
+
+    async def until(self, condition: object, seconds: float = 60) -> None:
+        """Wait until `condition()` is true after some report."""
+        assert callable(condition)
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class ScriptedNode(HanNode):
+    """A device with an OTA client and a Tunneling server that records what it receives."""
+
+    def __init__(self, eui64: Eui64 = PPMID, endpoint: int = DEVICE_ENDPOINT) -> None:
+        descriptor = SimpleDescriptor(
+            endpoint,
+            PROFILE_SMART_ENERGY,
+            0x0502,
+            input_clusters=(ClusterId.BASIC, ClusterId.TUNNELING),
+            output_clusters=(ClusterId.OTA_UPGRADE, ClusterId.TIME),
+        )
+        code = INSTALL_CODES.get(eui64, bytes(16))
+        super().__init__(eui64, install_code=code, endpoints=[descriptor], manufacturer_code=0x1234)
+        self.endpoint = endpoint
+        self.received: list[ApsFrame] = []
+        self.arrived = asyncio.Event()
+
+    def on_frame(self, frame: ApsFrame) -> None:
+        self.received.append(frame)
+        self.arrived.set()
+
+    async def say(self, cluster: int, data: bytes, *, encrypted: bool = True) -> None:
+        """Send a frame to the hub's Smart Energy endpoint."""
+        await self.send(PROFILE_SMART_ENERGY, cluster, self.endpoint, HUB_ENDPOINT, data, encrypted=encrypted)
+
+    async def hears(self, seconds: float = 30) -> ApsFrame:
+        """Return the next frame."""
+        async with asyncio.timeout(seconds):
+            while not self.received:
+                self.arrived.clear()
+                await self.arrived.wait()
+        return self.received.pop(0)
+
+
+@dataclass
+class Bench:
+    """A coordinator, its dongle and the air between it and the devices."""
+
+    air: Air
+    ncp: ZnpCoordinator
+    radio: Coordinator
+    listener: Listener
+
+    async def joined(self, device: Eui64 = PPMID) -> ScriptedNode:
+        """Let a new device join and return it once the hub knows it."""
+        node = ScriptedNode(device)
+        await self.radio.permit_joining(device, INSTALL_CODES[device], 60)
+        await node.join(self.air)
+        await self.listener.until(lambda: device in self.listener.joined)
+        return node
+
+
+@asynccontextmanager
+async def bench(
+    settings: RadioSettings = SETTINGS, *, ncp: ZnpCoordinator | None = None, air: Air | None = None
+) -> AsyncIterator[Bench]:
+    """Start a coordinator on an emulated dongle and stop it afterwards."""
+    air = air or Air()
+    ncp = ncp or ZnpCoordinator(air, eui64=HUB)
+    clock = LoopClock(asyncio.get_running_loop(), EPOCH)
+    with published("dongle", ncp):
+        radio = Coordinator(RadioUrl.parse("znp+emulator://dongle"), settings, clock=clock)
+        listener = Listener()
+        await radio.start(listener)
+        try:
+            yield Bench(air, ncp, radio, listener)
+        finally:
+            await radio.stop()
+            ncp.stop()
