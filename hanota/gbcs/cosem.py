@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hanota.clock import utc
+from hanota.timestamps import utc
 
 _NO_DEVIATION: Final = b"\x80\x00"
 _NO_STATUS: Final = b"\xff"

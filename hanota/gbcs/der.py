@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, dataclass_transform
 
 from cryptography.hazmat import asn1
 
-from hanota.clock import utc
 from hanota.errors import LocalProtocolError, RemoteProtocolError
+from hanota.timestamps import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from hanota.clock import utc
 from hanota.gbcs import der
 from hanota.gbcs.certificates import (
     HARDWARE_MODULE_NAME,
@@ -26,6 +25,7 @@ from hanota.gbcs.certificates import (
     PartyCertificate,
     RemotePartyRole,
 )
+from hanota.timestamps import utc
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from hanota.clock import iso
+from hanota.timestamps import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

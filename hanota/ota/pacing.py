@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from hanota.clock import zigbee_time
 from hanota.ota.commands import NEVER
+from hanota.timestamps import zigbee_time
 
 _RELATIVE: Final = 0
 """A Current Time of 0: the other time counts seconds from now (ZCL 11.13)."""

@@ -7,6 +7,7 @@ radio library's application does none of that; see `families`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 ZDO_ENDPOINT: Final = 0
 NWK_UNASSIGNED: Final = 0xFFFE
 """Short address of a device whose own was given to another."""
+
+
+class CoordinatorSilentError(Exception):
+    """The coordinator does not answer."""
 
 
 class Gate(Protocol):
@@ -80,12 +85,14 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         lost: Callable[[str], None],
         discoveries: int,
         watchdog_period: float,
+        watchdog_patience: float,
     ) -> None:
         super().__init__(config)
         self._gate, self._lost = gate, lost
         self._discoveries = discoveries
         # Private, because zigpy has no setting for it; its own 30 s notice a dead line after 45.
         self._watchdog_period = watchdog_period
+        self._watchdog_patience = watchdog_patience
         self._under_way: set[tuple[str, object]] = set()
         self._sequence = PacketSequence()
 
@@ -196,6 +203,14 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         pass
 
     # -- life --------------------------------------------------------------------------------------------
+
+    async def watchdog_feed(self) -> None:
+        """Ping the coordinator; raise CoordinatorSilentError when it does not answer in time."""
+        try:
+            async with asyncio.timeout(self._watchdog_patience):
+                await super().watchdog_feed()
+        except TimeoutError:
+            raise CoordinatorSilentError("the coordinator does not answer") from None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell why the coordinator is gone: the line closed, the watchdog starved, or it restarted."""

@@ -14,6 +14,7 @@ from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.joining import JoinWindow
 from hanota.radio.outbound import Outbound, Outgoing, Session, unless_lost
 from hanota.radio.peers import Peers
+from hanota.radio.refusals import Refusals
 from hanota.radio.settings import RadioSettings
 from hanota.zse.install_code import install_code_key
 
@@ -56,6 +57,7 @@ class Coordinator:
         self._eui64: Eui64 | None = None
         self._listener: RadioListener | None = None
         self._inbound: Inbound | None = None
+        self._refusals: Refusals | None = None
 
     @property
     def eui64(self) -> Eui64:
@@ -72,21 +74,24 @@ class Coordinator:
     @property
     def refused(self) -> Mapping[str, int]:
         """How many frames were refused, by reason."""
-        return {} if self._inbound is None else dict(self._inbound.refused)
+        return {} if self._refusals is None else dict(self._refusals.counts)
 
     async def start(self, listener: RadioListener) -> None:
         """Open the coordinator and its network, forming it where there is none; raise RadioError."""
         if self._state is not RadioState.STOPPED:
             raise RadioError("the coordinator is started already")
         self._listener = listener
+        self._refusals = Refusals(listener, self._clock, self._settings.refusal_interval)
         self._inbound = Inbound(
             self._settings,
             self._peers,
             self._clock,
             listener=listener,
+            refusals=self._refusals,
             answer=self._answer,
             unknown_address=self._identify,
         )
+        _hold_back_keys()
         self._change_state(RadioState.STARTING, str(self._url))
         try:
             session = await self._open()
@@ -95,6 +100,7 @@ class Coordinator:
             raise
         self._online(session)
         self._supervisor = asyncio.create_task(self._supervise(session), name="radio supervisor")
+        self._supervisor.add_done_callback(_report_failure)
 
     async def stop(self) -> None:
         """Close the coordinator; never raises."""
@@ -164,8 +170,8 @@ class Coordinator:
 
     def expelled(self, device: Eui64) -> None:
         """Tell the hub of a stranger that was told to leave."""
-        if self._listener is not None:
-            self._listener.frame_refused(device, _DEVICE_ANNCE, "not in the Device Log: told to leave")
+        if self._refusals is not None:
+            self._refusals.refuse(device, _DEVICE_ANNCE, "not in the Device Log: told to leave")
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -188,6 +194,7 @@ class Coordinator:
             lost=on_lost,
             discoveries=self._settings.discoveries,
             watchdog_period=self._settings.watchdog_period,
+            watchdog_patience=self._settings.command_timeout,
         )
         session = Session(app, lost)
         try:
@@ -280,6 +287,20 @@ class Coordinator:
         self._state = state
         if self._listener is not None:
             self._listener.radio_state_changed(state, reason)
+
+
+def _report_failure(supervisor: asyncio.Task[None]) -> None:
+    """Say so when the supervisor breaks, as it does when the listener raises: nobody awaits it."""
+    if not supervisor.cancelled() and supervisor.exception() is not None:
+        logger.critical("the coordinator is watched no more", exc_info=supervisor.exception())
+
+
+def _hold_back_keys() -> None:
+    """Keep the libraries' loggers at INFO unless they were set on purpose: below it they write keys."""
+    for name in ("zigpy", "zigpy_znp"):
+        library = logging.getLogger(name)
+        if library.level == logging.NOTSET:
+            library.setLevel(logging.INFO)
 
 
 def _reason(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
     from hanota.radio.peers import Peers
+    from hanota.radio.refusals import Refusals
     from hanota.radio.settings import RadioSettings
 
 TAPPED: Final = frozenset(
@@ -54,13 +54,13 @@ class Inbound:
         clock: Clock,
         *,
         listener: RadioListener,
+        refusals: Refusals,
         answer: Callable[[Answer], None],
         unknown_address: Callable[[int], None],
     ) -> None:
         self._settings, self._peers, self._clock = settings, peers, clock
-        self._listener, self._answer, self._unknown_address = listener, answer, unknown_address
-        self.refused: Counter[str] = Counter()
-        """Frames refused, by reason."""
+        self._listener, self._refusals = listener, refusals
+        self._answer, self._unknown_address = answer, unknown_address
 
     def take(self, packet: ZigbeePacket) -> bool:
         """Handle a packet on one of the hub's clusters and return True; leave every other to zigpy."""
@@ -127,5 +127,4 @@ class Inbound:
             self._answer(Answer(device, int(packet.cluster_id), refusal, encrypted=True))
 
     def _refuse(self, device: Eui64 | None, packet: ZigbeePacket, reason: str) -> None:
-        self.refused[reason if device is not None else "unknown sender"] += 1
-        self._listener.frame_refused(device, int(packet.cluster_id), reason)
+        self._refusals.refuse(device, int(packet.cluster_id), reason)

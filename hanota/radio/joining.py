@@ -12,6 +12,8 @@ import zigpy.types as t
 from hanota.radio.application import to_ieee
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.radio.application import HanApplication
@@ -52,7 +54,7 @@ class JoinWindow:
     async def keep(self, app: HanApplication) -> None:
         """Keep the network open on `app` for whoever is expected, until cancelled."""
         for device in tuple(self._expected):
-            await self._open(app, device)
+            await self._attempt(self._open(app, device))
         while True:
             self._changed.clear()
             if not self._expected:
@@ -66,7 +68,7 @@ class JoinWindow:
             except TimeoutError:
                 await self._lapse(app)
             if not self._expected:
-                await app.permit(0)
+                await self._attempt(app.permit(0))
 
     async def _lapse(self, app: HanApplication) -> None:
         """Drop those whose time is up and open the network again for the others."""
@@ -76,7 +78,14 @@ class JoinWindow:
                 logger.info("%s did not join in time", device)
                 del self._expected[device]
             else:
-                await self._open(app, device)
+                await self._attempt(self._open(app, device))
+
+    async def _attempt(self, work: Awaitable[None]) -> None:
+        """Do without what fails here: the window is opened again in time, and closes by itself."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  # the radio libraries raise whatever they like
+            logger.warning("join window: %s", error or type(error).__name__)
 
     async def _open(self, app: HanApplication, device: Eui64) -> None:
         expected = self._expected[device]

@@ -56,6 +56,8 @@ class RadioSettings:
     """Seconds before the second offer, doubled each time (6.4 s in all); one APS exchange takes 11 ms."""
     locate_timeout: float = 10
     """Seconds to find a device's address and endpoints; above the indirect queue of a sleeper (7.68 s)."""
+    refusal_interval: float = 1
+    """Seconds before a refusal of one kind is reported again; each is counted all the same."""
     answers_waiting: int = 32
     """Time responses and refusals under way at once; what comes above is not answered."""
     discoveries: int = 8

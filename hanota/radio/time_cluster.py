@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from hanota.clock import zigbee_time
+from hanota.timestamps import zigbee_time
 from hanota.zcl import Direction, GeneralCommand, Status, ZclFrame
 
 TIME: Final = 0x0000

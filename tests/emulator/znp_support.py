@@ -63,7 +63,7 @@ class RecordingApplication(ControllerApplication):  # type: ignore[misc]  # zigp
         self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self.joined: list[str] = []
         self.left: list[str] = []
-        self.interviewed: list[str] = []
+        self.interviewed: set[str] = set()
         self.add_listener(_Listener(self))
 
     def packet_received(self, packet: t.ZigbeePacket) -> None:
@@ -89,7 +89,7 @@ class _Listener:
         self._application.left.append(str(device.ieee))
 
     def device_initialized(self, device: Any) -> None:
-        self._application.interviewed.append(str(device.ieee))
+        self._application.interviewed.add(str(device.ieee))
 
 
 def configuration(path: str) -> dict[str, Any]:

@@ -116,6 +116,18 @@ def test_stores_are_joined_without_doubling(ca: LabCa) -> None:
     assert one.certificates(OTHER) == ()
 
 
+def test_only_the_parties_named_are_given_out_and_private_keys_on_demand(ca: LabCa) -> None:
+    keys = KeyStore()
+    keys.add(ca.issue_device(DEVICE))
+    keys.add(ca.issue_device(OTHER))
+    public, private = keys.of(DEVICE, private=False), keys.of(DEVICE, private=True)
+    for part in (public, private):
+        assert part.certificates(DEVICE) == keys.certificates(DEVICE)
+        assert part.certificates(OTHER) == ()
+    assert public.agreement_private_keys(DEVICE) == ()
+    assert private.agreement_private_keys(DEVICE) == keys.agreement_private_keys(DEVICE)
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         KeyStore.from_folder(tmp_path / "nowhere")
@@ -200,6 +212,18 @@ def test_an_organisations_certificate_gives_its_role(ca: LabCa, role: RemotePart
     certificate = ca.issue_organisation(SUPPLIER, role, "Organisation").signing_certificate
     again = PartyCertificate.decode(certificate.certificate.public_bytes(Encoding.PEM))
     assert (again.eui64, again.role) == (SUPPLIER, role)
+
+
+def test_a_key_that_is_held_elsewhere_can_be_certified(ca: LabCa) -> None:
+    public_key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    certificate = ca.certify_organisation(
+        SUPPLIER, RemotePartyRole.SUPPLIER, "Supplier", KeyUsage.DIGITAL_SIGNATURE, public_key
+    )
+    keys = KeyStore()
+    keys.add_certificate(certificate)
+    assert keys.signing_public_keys(SUPPLIER) == (public_key,)
+    assert keys.roles(SUPPLIER) == {RemotePartyRole.SUPPLIER}
+    certificate.certificate.verify_directly_issued_by(ca.certificate)
 
 
 def test_a_seed_gives_the_same_credentials_and_no_seed_others() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.peers import Peers
+from hanota.radio.refusals import Refusals
 from hanota.radio.settings import RadioSettings
 from hanota.zcl import ClusterId, DefaultResponse, Status, ZclFrame
 from tests.radio_support import EPOCH, HUB_ENDPOINT, PPMID, Listener
@@ -37,11 +38,13 @@ class Rig:
         self.unknown: list[int] = []
         self.peers = Peers()
         self.peers.place(PPMID, NWK)
+        self.refusals = Refusals(self.listener, Fixed(), 1)
         self.inbound = Inbound(
             replace(RadioSettings(), **settings),
             self.peers,
             Fixed(),
             listener=self.listener,
+            refusals=self.refusals,
             answer=self.answers.append,
             unknown_address=self.unknown.append,
         )
@@ -96,7 +99,7 @@ def test_unencrypted_frames_on_ota_tunneling_and_time_are_refused_and_counted(cl
     assert rig.inbound.take(packet(cluster_id=cluster, encrypted=False))
     assert rig.frames == []
     assert rig.listener.refused == [(PPMID, cluster, "sent without APS encryption")]
-    assert rig.inbound.refused == {"sent without APS encryption": 1}
+    assert rig.refusals.counts == {"sent without APS encryption": 1}
 
 
 def test_an_unencrypted_command_that_asks_for_an_answer_is_told_not_authorized_under_the_link_key() -> None:

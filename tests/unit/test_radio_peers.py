@@ -9,7 +9,9 @@ import pytest
 from hanota.errors import LocalProtocolError
 from hanota.eui64 import Eui64
 from hanota.radio.peers import Address, Peers
+from hanota.radio.refusals import Refusals
 from hanota.radio.sequence import PacketSequence
+from tests.radio_support import PPMID, Listener
 
 A, B = Eui64(bytes(7) + b"\x0a"), Eui64(bytes(7) + b"\x0b")
 OTA, TUNNELING = 0x0019, 0x0704
@@ -80,3 +82,29 @@ def test_a_257th_packet_in_flight_is_refused() -> None:
         number.__enter__()
     with pytest.raises(LocalProtocolError, match="256 packets are in flight"), sequence.take():
         pass
+
+
+class Clock:
+    at = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+
+def test_a_flood_of_refused_frames_is_counted_one_by_one_and_told_once_a_second() -> None:
+    listener, clock = Listener(), Clock()
+    refusals = Refusals(listener, clock, 1)
+    for tick in range(300):
+        clock.at = tick / 100
+        refusals.refuse(PPMID, OTA, "sent without APS encryption")
+    assert refusals.counts == {"sent without APS encryption": 300}
+    assert len(listener.refused) == 3
+
+
+def test_strangers_without_number_are_told_as_one_and_take_no_memory_each() -> None:
+    listener = Listener()
+    refusals = Refusals(listener, Clock(), 1)
+    for number in range(1000):
+        refusals.refuse(Eui64(number.to_bytes(8, "big")), OTA, f"stranger {number}")
+    assert refusals.counts == {"unknown sender": 1000}
+    assert len(listener.refused) == len(refusals._told) == 1
