@@ -66,7 +66,9 @@ def demo(
         )
         view = JsonView() if as_json else LiveView()
         with view, asyncio.Runner(loop_factory=loop_factory(_speed(speed))) as runner:
-            report = runner.run(run_demo(options, on_event=view.event, on_progress=view.progress))
+            report = runner.run(
+                run_demo(options, on_event=view.event, on_progress=view.progress, on_notice=view.notice)
+            )
     except HanotaError as error:
         fail(error)
     view.conclude(report)

@@ -11,12 +11,14 @@ from rich.table import Table
 
 from hanota.cli.output import console, stderr
 from hanota.demo.transcript import describe, is_milestone, parties
+from hanota.hub.events import Party
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
     from hanota.demo.run import DemoReport
+    from hanota.eui64 import Eui64
     from hanota.hub.events import Event
     from hanota.hub.progress import Progress as TransferProgress
 
@@ -40,6 +42,10 @@ class View(Protocol):
 
     def progress(self, transfers: Sequence[TransferProgress]) -> None:
         """Show how far the transfers are."""
+        ...
+
+    def notice(self, at: float, device: Eui64, text: str) -> None:
+        """Show what a device found and did."""
         ...
 
     def conclude(self, report: DemoReport) -> None:
@@ -66,6 +72,9 @@ class JsonView:
     def progress(self, transfers: Sequence[TransferProgress]) -> None:
         """The journal's own progress events have it."""
 
+    def notice(self, at: float, device: Eui64, text: str) -> None:
+        """A device's console is no event of the hub's."""
+
     def conclude(self, report: DemoReport) -> None:
         """Say on standard error how it ended."""
         stderr.print(_verdict(report))
@@ -75,7 +84,7 @@ class LiveView:
     """Progress bars, then the transcript as a table."""
 
     def __init__(self) -> None:
-        self._events: list[Event] = []
+        self._lines: list[tuple[float, str, str, str]] = []
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -95,12 +104,18 @@ class LiveView:
     ) -> None:
         """Leave the bars as they are; where the run failed, show what had happened until then."""
         self._bars.stop()
-        if kind is not None and self._events:
+        if kind is not None and self._lines:
             console.print(self._transcript())
 
     def event(self, event: Event) -> None:
         """Keep the event for the transcript."""
-        self._events.append(event)
+        if is_milestone(event):
+            device = "" if event.device is None else _short(event.device)
+            self._lines.append((event.at, parties(event), device, describe(event)))
+
+    def notice(self, at: float, device: Eui64, text: str) -> None:
+        """Keep what a device found for the transcript."""
+        self._lines.append((at, str(Party.DEVICE), _short(device), text))
 
     def progress(self, transfers: Sequence[TransferProgress]) -> None:
         """Move the bars; rate and time left are those of the modelled link."""
@@ -125,11 +140,15 @@ class LiveView:
         table = Table(box=None, pad_edge=False, title="What happened", title_justify="left")
         for heading in ("time", "from -> to", "device", "what, and how it was verified"):
             table.add_column(heading, no_wrap=heading == "time")
-        begin = self._events[0].at if self._events else 0.0
-        for event in filter(is_milestone, self._events):
-            device = "" if event.device is None else str(event.device)[-5:]
-            table.add_row(f"{event.at - begin:8.2f} s", parties(event), device, escape(describe(event)))
+        begin = self._lines[0][0] if self._lines else 0.0
+        for at, who, device, text in self._lines:
+            table.add_row(f"{at - begin:8.2f} s", who, device, escape(text))
         return table
+
+
+def _short(device: Eui64) -> str:
+    """Return the end of an EUI-64, enough to tell the devices of a bench apart."""
+    return str(device)[-5:]
 
 
 def _figures(transfer: TransferProgress) -> str:

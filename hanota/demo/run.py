@@ -6,6 +6,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock, SystemClock
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hanota.demo.plan import Plan
     from hanota.demo.scenario import DeviceOutcome
     from hanota.duis.request import ServiceRequest
+    from hanota.eui64 import Eui64
     from hanota.gbcs.keystore import KeyStore
     from hanota.hub.events import Event
     from hanota.hub.ports import Store
@@ -80,10 +82,12 @@ async def run_demo(
     *,
     on_event: Callable[[Event], None],
     on_progress: Callable[[Sequence[Progress]], None],
+    on_notice: Callable[[float, Eui64, str], None],
 ) -> DemoReport:
     """Run the demonstration on the running loop; raise HanotaError where it cannot be carried out.
 
-    `on_event` hears of every event of this run, `on_progress` about every emulated second.
+    `on_event` hears of every event of this run, `on_progress` about every emulated second, `on_notice` what
+    an emulated device found and did (Unix seconds, device, words): what its debug console would show.
     """
     clock = LoopClock(asyncio.get_running_loop(), options.epoch)
     async with AsyncExitStack() as stack:
@@ -93,6 +97,8 @@ async def run_demo(
         seed = options.seed or 0
         bench = make_bench(plan, parties, clock, seed)
         stack.callback(bench.switch_off)
+        for device in bench.devices.values():
+            device.notice = partial(_noticed, on_notice, clock, device.eui64)
         stack.enter_context(published(_EMULATOR, bench.dongle))
         journal = Journal(store, clock)
         journal.subscribe(on_event)
@@ -153,6 +159,12 @@ def _network(seed: int | None) -> NetworkSettings:
         return NetworkSettings()
     chosen = random.Random(seed)  # noqa: S311  # a network of emulated devices, the same every time
     return NetworkSettings(pan_id=chosen.randrange(1, 0xFFF0), network_key=chosen.randbytes(16))
+
+
+def _noticed(
+    on_notice: Callable[[float, Eui64, str], None], clock: LoopClock, device: Eui64, text: str
+) -> None:
+    on_notice(clock.now(), device, text)
 
 
 async def _watch(hub: Hub, on_progress: Callable[[Sequence[Progress]], None]) -> None:

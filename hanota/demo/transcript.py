@@ -64,6 +64,8 @@ def describe(event: Event) -> str:
             return f"refused: {detail['reason']}"
         case EventKind.TUNNEL_OPENED:
             return f"tunnel {detail['tunnel']} open, {detail['octets']} octets at a time"
+        case EventKind.TUNNEL_CLOSED:
+            return f"tunnel {detail['tunnel']} closed"
         case EventKind.TUNNEL_FAILED:
             return f"tunnel: {detail['reason']}"
         case EventKind.GBCS_SENT:

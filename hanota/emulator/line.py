@@ -49,7 +49,7 @@ class LineSettings:
 
 
 class Line:
-    """A full-duplex serial line on the running event loop; the port may be opened by one host at a time."""
+    """A full-duplex serial line on one event loop; its port may be opened by one host at a time."""
 
     def __init__(self, settings: LineSettings | None = None, *, seed: int = 0) -> None:
         self.settings = settings or LineSettings()

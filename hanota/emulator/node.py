@@ -274,7 +274,7 @@ class HanNode:
             response = self._zdo_server().respond(frame.cluster, frame.payload)
         except RemoteProtocolError:
             return
-        if response is not None:
+        if response is not None and len(self._tasks) < self.settings.max_tasks:
             self.spawn(self._answer_zdo(frame, response))
 
     async def _answer_zdo(self, frame: ApsFrame, response: bytes) -> None:

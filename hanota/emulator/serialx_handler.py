@@ -66,12 +66,16 @@ class EmulatedSerial(BaseSerial):  # type: ignore[misc]  # serialx comes without
 
     is_open = False
 
-    def _open(self) -> None:
+    def _open(self, *_args: object, **_kwargs: object) -> None:
         raise UnsupportedSetting(f"{SCHEME} ports work with asyncio only")
 
-    _close = _flush = _reset_read_buffer = _reset_write_buffer = lambda _self: None
-    _reconfigure_port = _get_modem_pins = _set_modem_pins = _readinto = _write = _open
-    num_unread_bytes = num_unwritten_bytes = lambda _self: 0
+    def _nothing(self, *_args: object) -> None:
+        pass
+
+    # A port that never opens can be closed, but neither read nor written.
+    _readinto = _write = _reconfigure_port = _get_modem_pins = _set_modem_pins = _open
+    _close = _flush = _reset_read_buffer = _reset_write_buffer = _nothing
+    num_unread_bytes = num_unwritten_bytes = _nothing
 
 
 class EmulatedSerialTransport(BaseSerialTransport):  # type: ignore[misc]  # serialx comes without types

@@ -7,6 +7,7 @@ organizationalUnitName (SMKI device and organisation certificate profiles, as RT
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 HARDWARE_MODULE_NAME: Final = ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 """id-on-hardwareModuleName (RFC 4108)."""
+
+_ROLE: Final = re.compile(r"[0-9A-Fa-f]{2}")
 
 _UNREADABLE: Final = (
     ValueError,
@@ -143,12 +146,13 @@ def _identity(certificate: x509.Certificate) -> tuple[Eui64, RemotePartyRole | N
 def _role(certificate: x509.Certificate) -> RemotePartyRole:
     units = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
     text = ", ".join(str(unit.value) for unit in units)
+    if not _ROLE.fullmatch(text):
+        raise RemoteProtocolError(f"the certificate's organizationalUnitName {text!r} is not a role")
     try:
         return RemotePartyRole(int(text, 16))
     except ValueError:
-        raise RemoteProtocolError(
-            f"the certificate's organizationalUnitName {text!r} is not a role"
-        ) from None
+        # Later versions of GBCS add roles; to hanota a party in one of them is just not one of the above.
+        return RemotePartyRole.OTHER
 
 
 def _device(certificate: x509.Certificate) -> Eui64:

@@ -1,6 +1,6 @@
 """What must hold before a message is believed. Octets in; the message out, or an error raised.
 
-A command, at a device (GBCS 6.2.4, 11.5 step 1), cheapest first:
+A command, at a device (after GBCS 6.2.4 and 11.5 step 1; the order is hanota's, cheapest first):
 
 1.  The octets are one GBCS message, and a command with MAC Header and MAC.
 2.  The recipient is this device.

@@ -57,6 +57,7 @@ class EventKind(StrEnum):
     OTA_REFUSED = "ota.refused"
 
     TUNNEL_OPENED = "tunnel.opened"
+    TUNNEL_CLOSED = "tunnel.closed"
     TUNNEL_FAILED = "tunnel.failed"
     GBCS_SENT = "gbcs.sent"
     GBCS_RECEIVED = "gbcs.received"

@@ -121,7 +121,7 @@ class Tunnels:
                     octets=event.maximum_transfer_size,
                 )
             case TunnelClosed():
-                self._note(EventKind.TUNNEL_FAILED, device, reason=f"tunnel {event.tunnel_id} is closed")
+                self._note(EventKind.TUNNEL_CLOSED, device, tunnel=event.tunnel_id)
             case TunnelFailed():
                 self._note(EventKind.TUNNEL_FAILED, device, reason=str(event.reason))
             case DataReceived():

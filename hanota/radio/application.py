@@ -59,8 +59,8 @@ class Gate(Protocol):
         """Hear that a device left the network."""
         ...
 
-    def expelled(self, device: Eui64) -> None:
-        """Hear that a device which is not admitted was told to leave."""
+    def stranger(self, device: Eui64) -> None:
+        """Hear of a device on the network that is not admitted and is told to leave."""
         ...
 
 
@@ -132,8 +132,8 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
             return
         eui64 = to_eui64(ieee)
         if not self._gate.admits(eui64):
-            if self._background("leave", ieee, self._request_leave(ieee, nwk)):
-                self._gate.expelled(eui64)
+            self._background("leave", ieee, self._request_leave(ieee, nwk))
+            self._gate.stranger(eui64)
             return
         self._take_short_address(nwk, ieee)
         known = self.devices.get(ieee)
@@ -226,12 +226,12 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
                 other.cancel_initialization()
                 other.nwk = t.NWK(NWK_UNASSIGNED)
 
-    def _background(self, kind: str, of: object, work: Any) -> bool:
-        """Run one request of a kind for each `of`, and a bounded number in all; tell whether it runs."""
+    def _background(self, kind: str, of: object, work: Any) -> None:
+        """Run one request of a kind for each `of`, and a bounded number in all; drop the rest."""
         key = (kind, of)
         if key in self._under_way or len(self._under_way) >= self._discoveries:
             work.close()
-            return False
+            return
 
         async def run() -> None:
             try:
@@ -243,7 +243,6 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
 
         self._under_way.add(key)
         self.create_task(run(), f"{kind}-{of}")
-        return True
 
     async def _request_leave(self, ieee: EUI64, nwk: NWK) -> None:
         await self._send_zdo(zdo_t.ZDOCmd.Mgmt_Leave_req, t.AddrMode.NWK, nwk, ieee.serialize() + b"\x00")

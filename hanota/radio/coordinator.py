@@ -168,8 +168,8 @@ class Coordinator:
         if self._listener is not None:
             self._listener.device_left(device)
 
-    def expelled(self, device: Eui64) -> None:
-        """Tell the hub of a stranger that was told to leave."""
+    def stranger(self, device: Eui64) -> None:
+        """Tell the hub of a device on the network that is not in the Device Log."""
         if self._refusals is not None:
             self._refusals.refuse(device, _DEVICE_ANNCE, "not in the Device Log: told to leave")
 

@@ -85,7 +85,7 @@ class JoinWindow:
         try:
             await work
         except Exception as error:  # noqa: BLE001  # the radio libraries raise whatever they like
-            logger.warning("join window: %s", error or type(error).__name__)
+            logger.warning("join window: %s", str(error) or type(error).__name__)
 
     async def _open(self, app: HanApplication, device: Eui64) -> None:
         expected = self._expected[device]

@@ -13,6 +13,7 @@ from hanota.emulator.air import Air, TxStatus
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import JoinRefusedError
 from hanota.emulator.serialx_handler import published
+from hanota.emulator.zdo import SimpleDescriptor
 from hanota.emulator.znp.coordinator import ResetReason, ZnpCoordinator
 from tests.emulator.znp_support import (
     DEVICE_ENDPOINT,
@@ -64,19 +65,34 @@ def test_a_network_survives_the_host_and_the_dongle() -> None:
     run_virtual(scenario())
 
 
-def test_a_device_joins_with_its_install_code_and_is_interviewed() -> None:
+def test_a_device_joins_with_its_install_code_and_its_descriptors_are_read() -> None:
     async def scenario() -> None:
         air, node = Air(), ScriptedNode()
         async with hub(air) as (application, _):
             await join(application, air, node)
-            await asyncio.sleep(60)
-            assert "00:db:12:34:56:78:90:a4" in application.interviewed
+            await asyncio.sleep(10)
+            assert application.joined == ["00:db:12:34:56:78:90:a4"]
             (device,) = (d for d in application.devices.values() if d.nwk == node.nwk)
             assert device.manufacturer_id == 0x1234
+            assert device.endpoints[DEVICE_ENDPOINT].profile_id == SMART_ENERGY
             assert list(device.endpoints[DEVICE_ENDPOINT].out_clusters) == [OTA]
             assert await node.match_descriptor(OTA) == (0, HUB_ENDPOINT)
 
     run_virtual(scenario())
+
+
+def test_stock_zigpy_interviews_a_device_to_the_end_unless_its_profile_is_smart_energy() -> None:
+    async def scenario(profile: int) -> bool:
+        endpoint = SimpleDescriptor(DEVICE_ENDPOINT, profile, 0x0402, (0x0003,), ())
+        outputs = SimpleDescriptor(DEVICE_ENDPOINT, profile, 0x0402, (0x0003,), (OTA,))
+        air, node = Air(), ScriptedNode(endpoint=endpoint if profile == 0x0104 else outputs)
+        async with hub(air) as (application, _):
+            await join(application, air, node)
+            await asyncio.sleep(120)
+            return "00:db:12:34:56:78:90:a4" in application.interviewed
+
+    assert run_virtual(scenario(0x0104))
+    assert not run_virtual(scenario(SMART_ENERGY))
 
 
 def test_stranger_joins_with_a_wrong_install_code_is_not_let_in() -> None:
@@ -254,7 +270,7 @@ def test_the_same_seed_gives_the_same_octets_at_the_same_times() -> None:
         air.faults[node.eui64].loss = 0.3
         ncp = ZnpCoordinator(air, eui64=HUB, seed=seed)
         trace = hashlib.sha256()
-        # The keys of a temporary network that zigpy-znp forms on the way are its own, from os.urandom.
+        # Observed once started: zigpy-znp draws the keys of a temporary network from os.urandom.
         async with hub(air, ncp) as (application, _):
             ncp.line.observe = lambda now, way, data: trace.update(f"{now:.6f}{way.value}".encode() + data)
             await join(application, air, node)

@@ -28,6 +28,7 @@ SMART_ENERGY = 0x0109
 OTA = 0x0019
 HUB_ENDPOINT = 3
 DEVICE_ENDPOINT = 5
+PPMID_ENDPOINT = SimpleDescriptor(DEVICE_ENDPOINT, SMART_ENERGY, 0x0502, (0x0000,), (OTA,))
 HUB_DESCRIPTOR = {
     "endpoint": HUB_ENDPOINT,
     "profile": SMART_ENERGY,
@@ -42,9 +43,8 @@ HUB_DESCRIPTOR = {
 class ScriptedNode(HanNode):
     """Records what it receives."""
 
-    def __init__(self, eui64: Eui64 = PPMID, install_code: bytes = INSTALL_CODE) -> None:
-        endpoint = SimpleDescriptor(DEVICE_ENDPOINT, SMART_ENERGY, 0x0502, (0x0000,), (OTA,))
-        super().__init__(eui64, install_code=install_code, endpoints=[endpoint], manufacturer_code=0x1234)
+    def __init__(self, eui64: Eui64 = PPMID, *, endpoint: SimpleDescriptor = PPMID_ENDPOINT) -> None:
+        super().__init__(eui64, install_code=INSTALL_CODE, endpoints=[endpoint], manufacturer_code=0x1234)
         self.received: list[ApsFrame] = []
         self.arrived = asyncio.Event()
 

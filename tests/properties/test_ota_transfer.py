@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,7 +139,7 @@ def device_number(number: int) -> Eui64:
 probability = st.floats(0.0, 0.4)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=400)
 @given(
     size=st.integers(1, 900),
     link=st.builds(Link, st.integers(0, 2**32), probability, probability, probability),
@@ -180,7 +181,7 @@ def test_any_link_ends_in_success_with_every_octet_or_in_a_named_failure(
         assert len(world.told(device, expected)) == 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=150)
 @given(
     size=st.integers(1, 600),
     link=st.builds(Link, st.integers(0, 2**32), st.just(0.0), probability, probability),
@@ -199,7 +200,7 @@ def test_without_loss_duplicates_and_late_frames_never_multiply_nor_stop_the_dow
     assert world.frames <= 8 * exchanges
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=150)
 @given(data=st.data())
 def test_several_devices_at_once_each_get_their_own_image(data: st.DataObject) -> None:
     count = data.draw(st.integers(2, 6))
@@ -219,7 +220,7 @@ def test_several_devices_at_once_each_get_their_own_image(data: st.DataObject) -
             assert event.data == file.data
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=150)
 @given(
     size=st.integers(1, 600),
     device_reboots=st.lists(st.floats(0.0, 60.0), max_size=4),
@@ -276,6 +277,17 @@ def test_a_clean_link_serves_each_octet_once_whatever_the_size(blocks: int, rest
     assert [event.status for event in world.server_events if isinstance(event, UpgradeEnded)] == [
         Status.SUCCESS
     ]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_link_that_loses_doubles_and_delays_a_tenth_of_all_frames_is_good_enough(seed: int) -> None:
+    file, device = ota_file(5000), device_number(1)
+    server, client = OtaServer(), new_client()
+    world = World(server, {device: client}, Link(seed, 0.1, 0.1, 0.1))
+    server.offer(device, file, Activation.IMMEDIATE, START)
+    world.run(lambda: bool(world.told(device, Activate)))
+    assert world.told(device, Activate)
+    assert client.image == file.data
 
 
 def test_a_dead_link_is_told_on_both_sides() -> None:

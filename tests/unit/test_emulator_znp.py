@@ -227,8 +227,8 @@ def test_one_data_request_too_many_in_flight_is_buffer_full_and_later_ones_pass(
         await asyncio.sleep(1)
         assert await host.request(AF_DATA_REQUEST_EXT, requests[2]) == b"\x00"
 
-    # The air is busy with frames of someone else, so that nothing is confirmed meanwhile.
     async def busy(host: Host) -> None:
+        # The air is taken by someone else, so that nothing is confirmed meanwhile.
         others = [asyncio.create_task(host.air.mac_command(120, HUB)) for _ in range(30)]
         await scenario(host)
         await asyncio.gather(*others)
@@ -457,5 +457,18 @@ def test_items_are_created_once_and_written_within_their_length() -> None:
         assert await host.request((0x21, 0x09), struct.pack("<HBB", 0x0F01, 2, 2) + b"cd") == b"\x00"
         assert await host.request((0x21, 0x08), struct.pack("<HB", 0x0F01, 1)) == b"\x00\x03bcd"
         assert await host.request((0x21, 0x13), struct.pack("<H", 0x0F02)) == b"\x00\x00"
+
+    play(scenario)
+
+
+def test_a_flood_of_zdo_requests_is_answered_within_a_limit_and_the_rest_is_counted() -> None:
+    async def scenario(host: Host) -> None:
+        request = b"\x01" + bytes(2)
+        flood = [host.device._send_zdo(0x0002, request, 0) for _ in range(50)]
+        await asyncio.gather(*flood)
+        await asyncio.sleep(5)
+        dropped = host.ncp.statistics.unanswered_requests
+        assert 0 < dropped < 50
+        assert await host.request(AF_DATA_REQUEST_EXT, host.data_request(b"x")) == b"\x00"
 
     play(scenario)

@@ -22,7 +22,7 @@ from hanota.gbcs.activate_firmware import (
 )
 from hanota.gbcs.message import Cra, Message
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionResponse
-from hanota.gbcs.usecases import decode_payload, payload_to_json
+from hanota.gbcs.usecases import decode_payload, payload_to_json, use_case_name
 
 ACTIVATE_FIRMWARE = """
 ActivateFirmware DEFINITIONS ::= BEGIN
@@ -173,6 +173,7 @@ def test_payloads_are_shown_by_their_asn1_names() -> None:
     command = activate_firmware_precommand(SUPPLIER, DEVICE, 5, IMAGE_HASH, CANCELLATION)
     payload = decode_payload(command)
     assert payload is not None
+    assert use_case_name(command) == "CS06"
     assert payload_to_json(payload) == {
         "manufacturerImageHash": IMAGE_HASH.hex(),
         "originatorCounter": 5,
@@ -206,6 +207,7 @@ def test_a_use_case_without_a_layout_has_no_fields() -> None:
         payload=b"?",
     )
     assert decode_payload(message) is None
+    assert use_case_name(message) == "7777"
 
 
 HASH = "0420" + IMAGE_HASH.hex()

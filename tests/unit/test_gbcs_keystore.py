@@ -297,8 +297,7 @@ def test_a_certificate_of_another_profile_is_refused(content: bytes, reason: str
         PartyCertificate.decode(content)
 
 
-@pytest.mark.parametrize("unit", [None, "supplier", "08", "-1"])
-def test_an_organisation_without_a_role_is_refused(unit: str | None) -> None:
+def organisation_certificate(unit: str | None) -> bytes:
     supplier = LabCa(NOW).issue_organisation(SUPPLIER, RemotePartyRole.SUPPLIER, "Supplier")
     (identifier,) = supplier.signing_certificate.certificate.subject.get_attributes_for_oid(
         NameOID.X500_UNIQUE_IDENTIFIER
@@ -306,5 +305,15 @@ def test_an_organisation_without_a_role_is_refused(unit: str | None) -> None:
     subject: list[x509.NameAttribute[str | bytes]] = [identifier]
     if unit is not None:
         subject.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
+    return certificate(subject, usage())
+
+
+@pytest.mark.parametrize("unit", [None, "supplier", "2", "-1", "0x2"])
+def test_an_organisation_without_a_role_is_refused(unit: str | None) -> None:
     with pytest.raises(RemoteProtocolError, match="role"):
-        PartyCertificate.decode(certificate(subject, usage()))
+        PartyCertificate.decode(organisation_certificate(unit))
+
+
+def test_a_role_hanota_does_not_know_is_another_one() -> None:
+    """Published test data has a party in role 08; it must not make a whole folder unreadable."""
+    assert PartyCertificate.decode(organisation_certificate("08")).role is RemotePartyRole.OTHER

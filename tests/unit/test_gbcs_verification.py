@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from hanota.errors import RemoteProtocolError, UnverifiableError, VerificationError
+from hanota.errors import LocalProtocolError, RemoteProtocolError, UnverifiableError, VerificationError
 from hanota.eui64 import Eui64
 from hanota.gbcs import alerts
 from hanota.gbcs.activate_firmware import (
@@ -18,7 +18,14 @@ from hanota.gbcs.activate_firmware import (
 )
 from hanota.gbcs.certificates import Credentials, RemotePartyRole
 from hanota.gbcs.counters import CounterJumpError, CounterLog, ReplayError
-from hanota.gbcs.crypto import protect, sign
+from hanota.gbcs.crypto import (
+    protect,
+    sign,
+    sign_octets,
+    verify_mac,
+    verify_octets,
+    verify_signature,
+)
 from hanota.gbcs.der import encode
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
@@ -430,3 +437,29 @@ def test_an_outcome_is_signed_too(dcc: KeyStore) -> None:
     outcome = ExecutionOutcome(activate_image_response_code=0, firmware_version=bytes(4))
     message = sign(activate_firmware_response(command, outcome, 1_800_000_000.0), HCALCS.signing_key)
     assert verify_response(message.encode(), command, dcc) == message
+
+
+# -- making the protection ----------------------------------------------------------------------------------
+
+
+def test_a_message_is_signed_before_its_mac_is_made() -> None:
+    with pytest.raises(LocalProtocolError, match="before"):
+        sign(activate_firmware(), SUPPLIER.signing_key)
+
+
+def test_what_is_not_there_does_not_verify() -> None:
+    public_key = SUPPLIER.signing_certificate.public_key
+    with pytest.raises(VerificationError, match="not signed"):
+        verify_signature(pre_command(), public_key)
+    with pytest.raises(VerificationError, match="no MAC"):
+        verify_mac(pre_command(), BROKER.agreement_key, public_key)
+    with pytest.raises(VerificationError, match="64 octets"):
+        verify_octets(b"image", bytes(63), public_key)
+
+
+def test_any_octets_can_be_signed_as_gbcs_signs() -> None:
+    """An Upgrade Image carries such a signature of its supplier."""
+    signature = sign_octets(b"image", SUPPLIER.signing_key)
+    verify_octets(b"image", signature, SUPPLIER.signing_certificate.public_key)
+    with pytest.raises(VerificationError):
+        verify_octets(b"imag3", signature, SUPPLIER.signing_certificate.public_key)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from hanota.timestamps import ZIGBEE_EPOCH, zigbee_time
 from hanota.errors import LocalProtocolError
 from hanota.eui64 import Eui64
 from hanota.ota.build import build_ppmid_image
@@ -51,6 +50,7 @@ from hanota.ota.header import HardwareVersions, OtaHeader
 from hanota.ota.server import OtaServer
 from hanota.ota.session import Activation, SessionState
 from hanota.ota.settings import OtaServerSettings
+from hanota.timestamps import ZIGBEE_EPOCH, zigbee_time
 from hanota.zcl import DefaultResponse, Direction, GeneralCommand, Status, ZclFrame
 
 NOW = 1_790_000_000.0
@@ -418,7 +418,7 @@ def test_answers_to_reads_of_the_devices_attributes_are_left_to_whoever_read_the
 
 def test_image_notify_repeats_until_the_device_asks(server: OtaServer) -> None:
     device = Device(server).offered()
-    times = []
+    times: list[float] = []
     while len(times) < 6:
         timer = server.next_timer()
         assert timer is not None

@@ -28,6 +28,7 @@ from hanota.gbcs.read_firmware_version import (
     ReadResponseCode,
     read_firmware_version_response,
 )
+from hanota.gbcs.usecases import use_case_name
 from hanota.gbcs.verification import verify_command
 from hanota.ota.client import ClientIdentity, OtaClient
 from hanota.ota.client_events import (
@@ -91,6 +92,8 @@ class FirmwareDevice(HanNode):
     """
 
     image_shape: ImageShape
+    image_checks: str
+    """What `check_image` looks at, in words."""
     device_id: int
 
     def __init__(
@@ -112,6 +115,8 @@ class FirmwareDevice(HanNode):
         """What the Upgrade Client told, newest last; one update adds a handful."""
         self.verify_image: Callable[[bytes], int] = self._verify
         self.encode_message: Callable[[Message], bytes] = Message.encode
+        self.notice: Callable[[str], None] = lambda _: None
+        """Called with what the device found and did, in words: its debug console."""
         self._hub_endpoint: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._outgoing: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(self.device_settings.frames_waiting)
@@ -153,6 +158,7 @@ class FirmwareDevice(HanNode):
         """Go off the network, start the firmware of `version`, and come back."""
         self.power_off()
         await asyncio.sleep(self.device_settings.reboot_seconds)
+        self.notice(f"starting firmware {version:08X}")
         self.running = replace(self.running, file_version=version)
         self.client = self._new_client()
         await self.power_on()
@@ -322,15 +328,23 @@ class FirmwareDevice(HanNode):
             message = verify_command(octets, self.eui64, self.keystore, self.counters)
         except HanotaError as error:
             self.refused = [*self.refused, error][-self.device_settings.refusals :]
+            self.notice(f"message refused: {error}")
             return
+        signature = "supplier's signature, " if message.signature else ""
+        self.notice(
+            f"{use_case_name(message)} verified: {signature}ACB MAC, "
+            f"Originator Counter {message.originator_counter}"
+        )
         self.on_command(message)
 
     def _verify(self, data: bytes) -> int:
         try:
             file = parse_image(data, self.image_shape)
             self.check_image(file)
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
+            self.notice(f"image refused: {error}")
             return Status.INVALID_IMAGE
+        self.notice(f"image verified: {self.image_checks}")
         return Status.SUCCESS
 
     def check_image(self, file: OtaFile) -> None:

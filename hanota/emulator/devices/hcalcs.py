@@ -44,6 +44,7 @@ class Hcalcs(FirmwareDevice):
     """A load control switch; assign `activation_code` to make its next activation fail."""
 
     image_shape = ImageShape.SIGNED
+    image_checks = "size, manufacturer, image type, hardware version, supplier's signature"
     device_id = 0x0504
     """Load Control Device (ZSE); a hub must not depend on it."""
 
@@ -115,6 +116,7 @@ class Hcalcs(FirmwareDevice):
     async def _execute(self, command: ActivateFirmwareCommand, supplier: Eui64) -> ExecutionOutcome:
         """Steps 3 to 5 of GBCS 11.5: image held, hash, activation; the version now executing goes with it."""
         code = self._judge(command, supplier)
+        self.notice(f"image held against the command's hash and supplier: {code.name.lower()}")
         if code is ActivateImageResponseCode.SUCCESS and self.held is not None:
             version = self.held.file.header.file_version
             self.held = None

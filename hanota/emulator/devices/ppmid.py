@@ -17,6 +17,7 @@ class Ppmid(FirmwareDevice):
     """A prepayment display; assign `activation_result` to make its next activation fail."""
 
     image_shape = ImageShape.PPMID
+    image_checks = "size, manufacturer, image type, hardware version"
     device_id = 0x0502
     """In-Home Display, the ZigBee device a PPMID is (ZSE); a hub must not depend on it."""
 

@@ -53,6 +53,8 @@ class ZnpSettings:
     """Octets of a data request, AF_DATA_STORE included."""
     max_stored_messages: int = 4
     """Long incoming messages kept for AF_DATA_RETRIEVE."""
+    max_zdo_responses: int = 8
+    """Requests of devices answered at once; more are dropped, as when the stack's buffers run out."""
     max_nv_entry: int = 1024
     """Octets a host may ask for in SYS_NV_CREATE."""
 
@@ -65,6 +67,8 @@ class ZnpStatistics:
     malformed_commands: int = 0
     unregistered_endpoint: int = 0
     """Frames from the air for an endpoint the host has not registered."""
+    unanswered_requests: int = 0
+    """ZDO requests of devices dropped because `max_zdo_responses` were under way."""
 
 
 class ZnpCoordinator:
@@ -163,7 +167,7 @@ class ZnpCoordinator:
         asyncio.get_running_loop().call_soon(call, *args)
 
     def spawn(self, activity: Coroutine[None, None, None]) -> None:
-        """Run `activity` until it ends or the firmware restarts; AF's `max_in_flight` bounds their number."""
+        """Run `activity` until it ends or the firmware restarts; the caller bounds their number."""
         task = asyncio.get_running_loop().create_task(activity)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

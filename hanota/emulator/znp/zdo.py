@@ -43,6 +43,7 @@ class ZdoCommands:
         self._ncp = ncp
         self._callbacks: set[int] = set()
         self._sequence = 0
+        self._responding = 0
 
     def handlers(self) -> Handlers:
         """Return the SREQ handlers by command id."""
@@ -60,6 +61,7 @@ class ZdoCommands:
     def reset(self) -> None:
         """Forget the host's registrations."""
         self._callbacks.clear()
+        self._responding = 0
 
     def request(self, destination: int, cluster: int, payload: bytes) -> None:
         """Carry out a ZDO request of the host, sent through AF on endpoint 0."""
@@ -81,8 +83,17 @@ class ZdoCommands:
             response = self._server().respond(frame.cluster, frame.payload)
         except RemoteProtocolError:
             return
-        if response is not None:
-            self._ncp.spawn(self._transmit(frame.source, frame.cluster | RESPONSE, response))
+        if response is None:
+            return
+        if self._responding >= self._ncp.settings.max_zdo_responses:
+            self._ncp.statistics.unanswered_requests += 1
+            return
+        self._responding += 1
+        self._ncp.spawn(self._respond(frame.source, frame.cluster | RESPONSE, response))
+
+    async def _respond(self, destination: int, cluster: int, payload: bytes) -> None:
+        await self._transmit(destination, cluster, payload)
+        self._responding -= 1
 
     def _report(self, source: int, cluster: int, payload: bytes, *, broadcast: bool = False) -> None:
         """Give a ZDO message to the host, in the ways it has asked for."""
