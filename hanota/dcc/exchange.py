@@ -88,11 +88,17 @@ class Exchange:
         return response
 
     def match(self, device: Eui64, response: Message) -> Command | None:
-        """Return the command that `response` answers and wait for it no longer; None where none waits."""
-        command, timer = self._waiting.pop(_key(device, response), (None, None))
-        if timer is not None:
-            timer.cancel()
-        return command
+        """Return the command that `response` answers and wait for it no longer; None where none waits.
+
+        Beside what it is found by, a response repeats its command's other party and supplementary fields.
+        """
+        command, _ = self._waiting.get(_key(device, response), (None, None))
+        if command is None or (response.recipient, response.other_information) != (
+            command.message.originator,
+            command.message.other_information,
+        ):
+            return None
+        return self._forget(device, response)
 
     def undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
         """Give up a command that the hub could not deliver."""
@@ -106,7 +112,7 @@ class Exchange:
         self._waiting.clear()
 
     def _give_up(self, device: Eui64, message: Message, reason: str) -> None:
-        command = self.match(device, message)
+        command = self._forget(device, message)
         if command is None:
             return
         self._journal.record(
@@ -128,6 +134,12 @@ class Exchange:
                 )
             )
             command.response.exception()  # nobody need wait for it: the journal has it
+
+    def _forget(self, device: Eui64, message: Message) -> Command | None:
+        command, timer = self._waiting.pop(_key(device, message), (None, None))
+        if timer is not None:
+            timer.cancel()
+        return command
 
 
 def _key(device: Eui64, message: Message) -> tuple[Eui64, int, int]:

@@ -1,29 +1,21 @@
-"""The demonstration put together: store, radio, hub, DCC and bench around one scenario."""
+"""One run of the demonstration: what the user chose, the scenario, how it ended."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock, SystemClock
-from hanota.dcc.broker import AccessControlBroker
-from hanota.dcc.dcc import Dcc, last_request_counter
-from hanota.dcc.exchange import Exchange
-from hanota.dcc.incoming import Incoming
+from hanota.dcc.dcc import last_request_counter
+from hanota.demo.assembly import assembled
 from hanota.demo.bench import make_bench
 from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
 from hanota.demo.plan import default_plan, plan_of
 from hanota.demo.scenario import Scenario
-from hanota.emulator.serialx_handler import published
-from hanota.hub.hub import Hub
 from hanota.hub.journal import Journal
-from hanota.radio.coordinator import Coordinator
-from hanota.radio.settings import NetworkSettings, RadioSettings
-from hanota.radio.url import RadioUrl
 from hanota.store.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -37,12 +29,12 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.gbcs.keystore import KeyStore
     from hanota.hub.events import Event
+    from hanota.hub.hub import Hub
     from hanota.hub.ports import Store
     from hanota.hub.progress import Progress
 
 _PROGRESS_INTERVAL = 1.0
 """Seconds, of the emulated time, between looks at the progress."""
-_EMULATOR = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,43 +86,18 @@ async def run_demo(
         store = SqliteStore(options.database if options.database is not None else ":memory:")
         stack.callback(store.close)
         parties, plan = _cast(options, store)
-        seed = options.seed or 0
-        bench = make_bench(plan, parties, clock, seed)
+        bench = make_bench(plan, parties, clock, options.seed or 0)
         stack.callback(bench.switch_off)
         for device in bench.devices.values():
             device.notice = partial(_noticed, on_notice, clock, device.eui64)
-        stack.enter_context(published(_EMULATOR, bench.dongle))
         journal = Journal(store, clock)
         journal.subscribe(on_event)
-        radio = Coordinator(
-            RadioUrl.parse(f"znp+emulator://{_EMULATOR}"),
-            RadioSettings(network=_network(options.seed)),
-            clock=clock,
+        assembly = await stack.enter_async_context(
+            assembled(parties, bench, store=store, journal=journal, clock=clock, seed=options.seed)
         )
-        hub = Hub(
-            radio=radio,
-            store=store,
-            journal=journal,
-            clock=clock,
-            credentials=parties.hub,
-            broker=parties.broker,
-        )
-        exchange = Exchange(hub, journal)
-        stack.callback(exchange.close)
-        dcc = Dcc(
-            hub=hub,
-            broker=AccessControlBroker(parties.broker, parties.dcc, store),
-            exchange=exchange,
-            incoming=Incoming(hub, exchange, parties.dcc, store, journal),
-            store=store,
-            journal=journal,
-            clock=clock,
-        )
-        await hub.start(dcc)
-        stack.push_async_callback(hub.stop)
-        watcher = asyncio.create_task(_watch(hub, on_progress))
+        watcher = asyncio.create_task(_watch(assembly.hub, on_progress))
         stack.callback(watcher.cancel)
-        scenario = Scenario(plan, parties, bench, hub=hub, dcc=dcc, journal=journal, clock=clock)
+        scenario = Scenario(plan, assembly)
         outcomes = await scenario.run()
         return DemoReport(outcomes, scenario.refused)
 
@@ -152,13 +119,6 @@ def _cast(options: DemoOptions, store: Store) -> tuple[Parties, Plan]:
         key = parties.remote.signing_private_key(parties.supplier)
         plan = default_plan(options.image_size, key, options.seed, last_request_counter(store, SUPPLIER))
     return parties, plan
-
-
-def _network(seed: int | None) -> NetworkSettings:
-    if seed is None:
-        return NetworkSettings()
-    chosen = random.Random(seed)  # noqa: S311  # a network of emulated devices, the same every time
-    return NetworkSettings(pan_id=chosen.randrange(1, 0xFFF0), network_key=chosen.randbytes(16))
 
 
 def _noticed(

@@ -27,16 +27,11 @@ from hanota.hub.ports import DeviceLogEntry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hanota.clock import Clock
-    from hanota.dcc.dcc import Dcc
-    from hanota.demo.bench import Bench
-    from hanota.demo.parties import Parties
+    from hanota.demo.assembly import Assembly
     from hanota.demo.plan import Plan, PlannedDevice
     from hanota.duis.request import ServiceRequest
     from hanota.eui64 import Eui64
     from hanota.hub.events import Event
-    from hanota.hub.hub import Hub
-    from hanota.hub.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +74,10 @@ class DeviceOutcome:
 class Scenario:
     """One run over a started hub."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        parties: Parties,
-        bench: Bench,
-        *,
-        hub: Hub,
-        dcc: Dcc,
-        journal: Journal,
-        clock: Clock,
-        settings: ScenarioSettings | None = None,
-    ) -> None:
-        self._plan, self._parties, self._bench = plan, parties, bench
-        self._hub, self._dcc, self._journal, self._clock = hub, dcc, journal, clock
+    def __init__(self, plan: Plan, assembly: Assembly, settings: ScenarioSettings | None = None) -> None:
+        self._plan = plan
+        self._parties, self._bench, self._clock = assembly.parties, assembly.bench, assembly.clock
+        self._hub, self._dcc, self._journal = assembly.hub, assembly.dcc, assembly.journal
         self._settings = settings or ScenarioSettings()
         self._jobs: dict[Eui64, JobState] = {}
         self._joined: set[Eui64] = set()

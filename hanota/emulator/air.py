@@ -124,7 +124,7 @@ class TrustCentre(Protocol):
 
 
 class Air:
-    """One channel shared by the coordinator and its devices; it lives on one event loop, by that loop's clock."""
+    """One channel shared by the coordinator and its devices, for life on one event loop and by its clock."""
 
     def __init__(self, *, seed: int = 0, settings: AirSettings | None = None) -> None:
         self.settings = settings or AirSettings()

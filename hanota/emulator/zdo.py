@@ -115,10 +115,10 @@ class ZdoServer:
         Raises RemoteProtocolError for a request too short to read.
         """
         try:
-            body = self._body(cluster, request[1:])
+            sequence, body = request[0], self._body(cluster, request[1:])
         except (struct.error, IndexError):
             raise RemoteProtocolError(f"ZDO request {cluster:#06x} is too short") from None
-        return None if body is None else request[:1] + body
+        return None if body is None else bytes((sequence,)) + body
 
     def _body(self, cluster: int, body: bytes) -> bytes | None:
         match cluster:

@@ -48,7 +48,7 @@ class Trigger(StrEnum):
     TOLD_TO_WAIT = "Upgrade End Response 0xFFFFFFFF"
     TOLD_TO_ACTIVATE = "Upgrade End Response with a time"
     COMMAND_RELAYED = "Activate Firmware (CS06) handed to the device"
-    HASH_MISMATCH = "CS06 response hashMismatch: the image stays held"
+    HASH_MISMATCH = "CS06 response hashMismatch, the image stays held"
     ACTIVATION_CANCELLED = "CS06 cancellation accepted"
     OUTCOME_SUCCESS = "activation reported successful"
     OUTCOME_FAILURE = "activation reported failed"

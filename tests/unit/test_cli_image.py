@@ -44,7 +44,7 @@ class Outcome:
     error: str
 
 
-def run(*arguments: str | Path) -> Outcome:
+def run(*arguments: object) -> Outcome:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return Outcome(result.exit_code, result.stdout, result.stderr)
@@ -173,13 +173,14 @@ def test_optional_header_fields_and_elements_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "octets",
     [
-        SUPPLIER.signing_certificate.encoded,
+        SUPPLIER.signing_certificate.certificate.public_bytes(PEM),
+        SUPPLIER.signing_certificate.certificate.public_bytes(DER),
         KEY.public_key().public_bytes(PEM, SPKI),
         KEY.public_key().public_bytes(DER, SPKI),
         KEY.private_bytes(PEM, PKCS8, PLAIN),
         KEY.private_bytes(DER, PKCS8, PLAIN),
     ],
-    ids=["certificate", "public PEM", "public DER", "private PEM", "private DER"],
+    ids=["certificate PEM", "certificate DER", "public PEM", "public DER", "private PEM", "private DER"],
 )
 def test_a_signature_verifies_with_any_form_of_the_key(signed: Path, tmp_path: Path, octets: bytes) -> None:
     key = tmp_path / "key"

@@ -206,8 +206,7 @@ class AfCommands:
     def _submit(self, request: DataRequest) -> bytes:
         """Check a request, start it and return the SRSP; its confirm follows when it has ended."""
         if request.destination_endpoint == ZDO_ENDPOINT and request.source_endpoint == ZDO_ENDPOINT:
-            self._ncp.zdo.request(request.destination, request.cluster, request.payload)
-            return bytes((MtStatus.SUCCESS,))
+            return bytes((self._ncp.zdo.request(request.destination, request.cluster, request.payload),))
         endpoint = self._endpoints.get(request.source_endpoint)
         if endpoint is None or len(request.payload) > self._ncp.settings.max_outgoing:
             return bytes((MtStatus.INVALID_PARAMETER,))

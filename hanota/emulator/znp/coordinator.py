@@ -53,8 +53,8 @@ class ZnpSettings:
     """Octets of a data request, AF_DATA_STORE included."""
     max_stored_messages: int = 4
     """Long incoming messages kept for AF_DATA_RETRIEVE."""
-    max_zdo_responses: int = 8
-    """Requests of devices answered at once; more are dropped, as when the stack's buffers run out."""
+    max_zdo_messages: int = 16
+    """ZDO messages being sent at once: one more of the host's is BUFFER_FULL, of our answers is dropped."""
     max_nv_entry: int = 1024
     """Octets a host may ask for in SYS_NV_CREATE."""
 
@@ -68,7 +68,7 @@ class ZnpStatistics:
     unregistered_endpoint: int = 0
     """Frames from the air for an endpoint the host has not registered."""
     unanswered_requests: int = 0
-    """ZDO requests of devices dropped because `max_zdo_responses` were under way."""
+    """ZDO requests of devices dropped because `max_zdo_messages` were under way."""
 
 
 class ZnpCoordinator:

@@ -43,7 +43,7 @@ class ZdoCommands:
         self._ncp = ncp
         self._callbacks: set[int] = set()
         self._sequence = 0
-        self._responding = 0
+        self._sending = 0
 
     def handlers(self) -> Handlers:
         """Return the SREQ handlers by command id."""
@@ -61,16 +61,16 @@ class ZdoCommands:
     def reset(self) -> None:
         """Forget the host's registrations."""
         self._callbacks.clear()
-        self._responding = 0
+        self._sending = 0
 
-    def request(self, destination: int, cluster: int, payload: bytes) -> None:
+    def request(self, destination: int, cluster: int, payload: bytes) -> MtStatus:
         """Carry out a ZDO request of the host, sent through AF on endpoint 0."""
         if destination == self._ncp.nwk:
             response = self._server().respond(cluster, payload)
             if response is not None:
                 self._ncp.later(self._report, self._ncp.nwk, cluster | RESPONSE, response)
-        else:
-            self._ncp.spawn(self._transmit(destination, cluster, payload))
+            return MtStatus.SUCCESS
+        return MtStatus.SUCCESS if self._send(destination, cluster, payload) else MtStatus.BUFFER_FULL
 
     def receive(self, frame: ApsFrame) -> None:
         """Take a ZDO frame from the air: answer requests, report everything the host asked for."""
@@ -83,17 +83,16 @@ class ZdoCommands:
             response = self._server().respond(frame.cluster, frame.payload)
         except RemoteProtocolError:
             return
-        if response is None:
-            return
-        if self._responding >= self._ncp.settings.max_zdo_responses:
+        if response is not None and not self._send(frame.source, frame.cluster | RESPONSE, response):
             self._ncp.statistics.unanswered_requests += 1
-            return
-        self._responding += 1
-        self._ncp.spawn(self._respond(frame.source, frame.cluster | RESPONSE, response))
 
-    async def _respond(self, destination: int, cluster: int, payload: bytes) -> None:
-        await self._transmit(destination, cluster, payload)
-        self._responding -= 1
+    def _send(self, destination: int, cluster: int, payload: bytes) -> bool:
+        """Start sending a ZDO message; return False when too many are under way."""
+        if self._sending >= self._ncp.settings.max_zdo_messages:
+            return False
+        self._sending += 1
+        self._ncp.spawn(self._transmit(destination, cluster, payload))
+        return True
 
     def _report(self, source: int, cluster: int, payload: bytes, *, broadcast: bool = False) -> None:
         """Give a ZDO message to the host, in the ways it has asked for."""
@@ -122,6 +121,7 @@ class ZdoCommands:
                 sequence=self._sequence,
             )
         )
+        self._sending -= 1
 
     def _server(self) -> ZdoServer:
         return ZdoServer(self._ncp.eui64, self._ncp.nwk, NODE_DESCRIPTOR, self._ncp.af.descriptors())
@@ -132,7 +132,7 @@ class ZdoCommands:
             self._ncp.later(self._permit, duration)
         else:
             payload = bytes((self._sequence, duration, significance))
-            self._ncp.spawn(self._transmit(destination, ZdoCluster.MGMT_PERMIT_JOINING_REQ, payload))
+            return bytes((self.request(destination, ZdoCluster.MGMT_PERMIT_JOINING_REQ, payload),))
         return bytes((MtStatus.SUCCESS,))
 
     def _permit(self, duration: int) -> None:
