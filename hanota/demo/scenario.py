@@ -72,7 +72,7 @@ class DeviceOutcome:
 
 
 class Scenario:
-    """One run over a started hub."""
+    """One plan played on an assembly: whole by `run`, or step by step."""
 
     def __init__(self, plan: Plan, assembly: Assembly, settings: ScenarioSettings | None = None) -> None:
         self._plan = plan
@@ -83,6 +83,7 @@ class Scenario:
         self._joined: set[Eui64] = set()
         self._refused = 0
         self._counter = max(request.request_id.counter for request in plan.requests)
+        self._journal.subscribe(self._follow)
 
     async def run(self) -> Sequence[DeviceOutcome]:
         """Carry out the plan and return how it ended for each device.
@@ -90,15 +91,11 @@ class Scenario:
         Raise DemonstrationError where it cannot be carried out, RequestRejectedError and NoResponseError
         where the DCC says so.
         """
-        unsubscribe = self._journal.subscribe(self._follow)
-        try:
-            for planned in self._plan.devices:
-                await self._join(planned)
-            for request in self._plan.requests:
-                await self._carry_out(request)
-            return [await self._outcome(planned) for planned in self._plan.devices]
-        finally:
-            unsubscribe()
+        for planned in self._plan.devices:
+            await self.join(planned)
+        for request in self._plan.requests:
+            await self.carry_out(request)
+        return [await self.outcome(planned) for planned in self._plan.devices]
 
     @property
     def refused(self) -> int:
@@ -107,7 +104,8 @@ class Scenario:
 
     # -- steps -------------------------------------------------------------------------------------------
 
-    async def _join(self, planned: PlannedDevice) -> None:
+    async def join(self, planned: PlannedDevice) -> None:
+        """Put the device into the Device Log and have it join; raise DemonstrationError where it does not."""
         settings, node = self._settings, self._bench.devices[planned.device]
         self._joined.discard(planned.device)
         entry = DeviceLogEntry(planned.device, DEVICE_TYPES[planned.kind], install_code(planned.device))
@@ -125,7 +123,8 @@ class Scenario:
             ) from None
         await self._until(lambda: planned.device in self._joined, settings.join_seconds)
 
-    async def _carry_out(self, request: ServiceRequest) -> None:
+    async def carry_out(self, request: ServiceRequest) -> None:
+        """Play the service user of one request and return when nothing more comes of it by itself."""
         match request:
             case UpdatePpmidFirmware():
                 await self._update(request, JobKind.PPMID)
@@ -169,7 +168,8 @@ class Scenario:
             )
         return seconds
 
-    async def _outcome(self, planned: PlannedDevice) -> DeviceOutcome:
+    async def outcome(self, planned: PlannedDevice) -> DeviceOutcome:
+        """Read the device's version back (SR 11.2) and judge."""
         self._counter += 1
         request_id = RequestId(self._parties.supplier, planned.device, self._counter)
         reported: bytes | None = None

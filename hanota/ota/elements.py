@@ -40,7 +40,7 @@ class SubElement:
 
 
 def parse_elements(body: bytes, limit: int) -> tuple[SubElement, ...]:
-    """Parse a chain of one to `limit` sub-elements that covers `body` exactly, else RemoteProtocolError."""
+    """Parse at most `limit` sub-elements that cover `body` exactly; raise RemoteProtocolError otherwise."""
     elements: list[SubElement] = []
     offset = 0
     while offset < len(body):
@@ -59,6 +59,4 @@ def parse_elements(body: bytes, limit: int) -> tuple[SubElement, ...]:
             )
         elements.append(SubElement(tag, body[offset : offset + length]))
         offset += length
-    if not elements:
-        raise RemoteProtocolError("bad tag chain: no sub-element follows the header")
     return tuple(elements)

@@ -44,4 +44,4 @@ class Exchange:
 
     def awaits(self, frame: ZclFrame) -> ClientRequest | None:
         """Return the request that `frame` answers by its sequence number."""
-        return self.request
+        return self.request if frame.sequence == self._sequence else None

@@ -169,7 +169,6 @@ class OtaServer:
             elif session.notify_at is not None:
                 self._notify(session, now)
             else:
-                session.stalled = True
                 self._events.append(TransferStalled(session.device, now, served, total))
                 self._notify(session, now)
 

@@ -134,10 +134,10 @@ class Session:
     """When the device last asked for this image."""
     block_at: float | None = None
     """When a block was last answered: until that is a stall ago, the session holds a transfer slot."""
-    stalled: bool = False
     served: int = 0
     """Octets from the start up to the furthest one answered."""
     notify_at: float | None = None
+    """When the next Image Notify is due; None while the device is heard."""
     notified: int = 0
     """Image Notify commands since the device was last heard."""
 
@@ -159,6 +159,5 @@ class Session:
     def heard(self, now: float) -> None:
         """Note that the device is asking: it needs no Image Notify until it stalls."""
         self.heard_at = now
-        self.stalled = False
         self.notify_at = None
         self.notified = 0

@@ -344,6 +344,16 @@ def test_an_image_that_does_not_verify_is_told_to_the_server_until_it_hears(benc
     assert bench.answer(UpgradeEndResponse(IMAGE, 0, 0)) == []
 
 
+def test_a_failure_that_the_server_never_hears_of_is_told_only_so_often(bench: Bench) -> None:
+    bench.status = Status.INVALID_IMAGE
+    bench.downloaded()
+    for _ in range(10):
+        assert isinstance(bench.request(), UpgradeEndRequest)
+        assert bench.elapse(5) == []
+    assert bench.frames() == []
+    assert bench.client.next_timer() is None
+
+
 @pytest.mark.parametrize("image", [IMAGE, ANY_IMAGE])
 @pytest.mark.parametrize("current", [0, 1000])
 def test_upgrade_now_activates_once(bench: Bench, image: ImageId, current: int) -> None:
@@ -362,6 +372,8 @@ def test_upgrade_later_counts_down_and_is_not_moved_any_more(bench: Bench) -> No
     assert bench.answer(UpgradeEndResponse(IMAGE, 1000, 1600)) == [ActivationScheduled(NOW, NOW + 600)]
     assert bench.client.image_upgrade_status is ImageUpgradeStatus.COUNT_DOWN
     assert bench.answer(UpgradeEndResponse(IMAGE, 0, 0)) == []
+    assert bench.answer(ImageNotify(100, 0x121D, 0x0084, 3), 99) == []
+    assert bench.frames() == []
     assert bench.elapse(599) == []
     assert bench.elapse(1) == [Activate(NOW + 600, IMAGE)]
 
@@ -397,6 +409,28 @@ def test_a_held_image_survives_a_query_for_a_newer_one(bench: Bench) -> None:
     assert bench.answer(QueryNextImageResponse(Status.NO_IMAGE_AVAILABLE)) == [NoImageAvailable(NOW)]
     assert bench.client.image == DATA
     bench.elapse(3600)
+    assert bench.request() == UpgradeEndRequest(Status.SUCCESS, IMAGE)
+
+
+def test_a_held_image_survives_a_query_that_is_refused(bench: Bench) -> None:
+    bench.downloaded()
+    bench.request()
+    bench.answer(UpgradeEndResponse(IMAGE, 0, NEVER))
+    bench.client.start(NOW)
+    bench.request()
+    assert bench.default(0x01, Status.NOT_AUTHORIZED) == [
+        DownloadFailed(NOW, DownloadFailure.ABORTED, Status.NOT_AUTHORIZED)
+    ]
+    assert bench.client.image == DATA
+    bench.elapse(3600)
+    assert bench.request() == UpgradeEndRequest(Status.SUCCESS, IMAGE)
+
+
+def test_a_held_image_that_is_offered_again_is_not_downloaded_again(bench: Bench) -> None:
+    bench.downloaded()
+    bench.request()
+    bench.answer(UpgradeEndResponse(IMAGE, 0, NEVER))
+    assert bench.offered() == []
     assert bench.request() == UpgradeEndRequest(Status.SUCCESS, IMAGE)
 
 

@@ -1,8 +1,0 @@
-"""Make `tests` importable for the support modules, however pytest was started."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
