@@ -96,7 +96,10 @@ class Dcc:
                 f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, refused))}"
             )
             raise self._rejected(request.request_id, nobody)
-        jobs = self._hub.distribute(str(request.request_id), kind, request.firmware_image, eligible)
+        try:
+            jobs = self._hub.distribute(str(request.request_id), kind, request.firmware_image, eligible)
+        except RemoteProtocolError as error:
+            raise self._rejected(request.request_id, error) from error
         self._acknowledge(
             request.request_id,
             "I99",

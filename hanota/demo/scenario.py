@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -46,6 +47,8 @@ class ScenarioSettings:
     """Octets a second below which a transfer counts as failed; a modelled radio carries above 1,500."""
     patience: float = 3600
     """Time allowed on top: notifications, stalls, reboots and retries."""
+    store_check: float = 10
+    """How often to see whether the store still takes events, while none come."""
     longest_future_dating: float = 24 * 3600
     """How far ahead an executionDateTime may be to be waited for."""
 
@@ -202,6 +205,14 @@ class Scenario:
         state = self._jobs.get(device)
         return state is None or state.is_end or state is JobState.HELD
 
+    async def _change(self, changed: asyncio.Event) -> None:
+        """Wait for an event; raise StoreError where none can be stored any more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.store_check):
+                await changed.wait()
+        if self._hub.store_fault is not None:
+            raise self._hub.store_fault
+
     async def _until(self, holds: Callable[[], bool], seconds: float) -> None:
         """Return when `holds` is true, looked at after every event."""
         changed = asyncio.Event()
@@ -210,7 +221,7 @@ class Scenario:
             async with asyncio.timeout(seconds):
                 while not holds():
                     changed.clear()
-                    await changed.wait()
+                    await self._change(changed)
         except TimeoutError:
             raise DemonstrationError(f"nothing came of it within {seconds:.0f} s") from None
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
-from hanota.errors import LocalProtocolError
+from hanota.errors import LocalProtocolError, RemoteProtocolError, StoreError
 from hanota.gbcs.alerts import TransferResponseCode
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind, JobState, Trigger
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hanota.hub.ports import HanFrame, Store
     from hanota.hub.progress import Progress
     from hanota.ota.events import OtaEvent
+    from hanota.ota.image import OtaFile
     from hanota.ota.settings import OtaServerSettings
 
 IMAGE_SHAPE: Final = {JobKind.PPMID: ImageShape.PPMID, JobKind.HCALCS: ImageShape.SIGNED}
@@ -93,6 +94,7 @@ class Distribution:
     ) -> Sequence[Job]:
         """Begin a job for each device; one under way gives way to it; raise RemoteProtocolError."""
         file = parse_image(image, IMAGE_SHAPE[kind])
+        self._check_offer(file, devices)
         jobs = []
         with self._journal.transaction():
             digest = self._store.put_image(image)
@@ -102,6 +104,18 @@ class Distribution:
         for job in jobs:
             self._server.offer(job.device, file, ACTIVATION[kind], self._clock.now())
         return jobs
+
+    def _check_offer(self, file: OtaFile, devices: Sequence[Eui64]) -> None:
+        destination = file.header.upgrade_file_destination
+        if destination is not None and set(devices) != {destination}:
+            raise RemoteProtocolError(f"the OTA Header says that the image is for {destination} alone")
+        under_way = {job.device for job in self._jobs.open_jobs()}
+        room = self._server.settings.sessions
+        if len(under_way.union(devices)) > room:
+            raise RemoteProtocolError(
+                f"{len(under_way)} updates are under way and {len(devices)} more are asked for, of {room}",
+                hint="wait for some to end, or raise OtaServerSettings.sessions",
+            )
 
     def resume(self) -> None:
         """Offer again what was under way when the hub stopped: devices go on at the octet they ask for."""
@@ -133,8 +147,12 @@ class Distribution:
 
     def pump(self) -> None:
         """Note what happened and hand the answers to the radio, in this order: the row before the effect."""
-        for event in self._server.events():
-            self._told(event)
+        try:
+            for event in self._server.events():
+                self._told(event)
+        except StoreError:
+            self._server.responses()  # no effect without its row: the device asks again
+            raise
         for frame in self._server.responses():
             priority = Priority.BULK if frame.bulk else Priority.NORMAL
             self._delivery.post(frame.device, ClusterId.OTA_UPGRADE, frame.data, priority, lambda _: None)

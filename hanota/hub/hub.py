@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hanota.errors import RadioError
+from hanota.errors import RadioError, StoreError
 from hanota.gbcs.alerts import firmware_transfer_alert
 from hanota.gbcs.crypto import sign
 from hanota.hub.delivery import Delivery
@@ -20,7 +22,7 @@ from hanota.zcl import ClusterId
 from hanota.zse.tunneling import TunnelClientSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
     from typing import Any
 
     from hanota.clock import Clock
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from hanota.hub.journal import Journal
     from hanota.hub.ports import DeviceLogEntry, HanFrame, HanRadio, RadioState, Store, Uplink
     from hanota.hub.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 _ALERT_COUNTER: Final = "sent"
 """The counter of what the hub itself has sent."""
@@ -73,6 +77,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._pumping = self._work_left = False
+        self.store_fault: StoreError | None = None
+        """Why the last event could not be stored, None as long as the store works."""
         self._device_log = {entry.device: entry for entry in store.devices()}
         self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
         self.jobs = JobBook(store, journal, clock)
@@ -183,43 +189,49 @@ class Hub:
 
     def frame_received(self, frame: HanFrame) -> None:
         """Take one frame from the HAN."""
-        match frame.cluster:
-            case ClusterId.OTA_UPGRADE:
-                self._distribution.receive(frame)
-            case ClusterId.TUNNELING:
-                self._tunnels.receive(frame)
-            case _:
-                self.frame_refused(frame.device, frame.cluster, "the hub does not serve this cluster")
+        with self._storing():
+            match frame.cluster:
+                case ClusterId.OTA_UPGRADE:
+                    self._distribution.receive(frame)
+                case ClusterId.TUNNELING:
+                    self._tunnels.receive(frame)
+                case _:
+                    self.frame_refused(frame.device, frame.cluster, "the hub does not serve this cluster")
         self._wake()
 
     def frame_refused(self, device: Eui64 | None, cluster: int, reason: str) -> None:
         """Note a frame that the radio refused."""
-        self._journal.record(
-            EventKind.FRAME_REFUSED,
-            Party.RADIO,
-            Party.HUB,
-            device=device,
-            detail={"cluster": cluster, "reason": reason},
-        )
+        with self._storing():
+            self._journal.record(
+                EventKind.FRAME_REFUSED,
+                Party.RADIO,
+                Party.HUB,
+                device=device,
+                detail={"cluster": cluster, "reason": reason},
+            )
 
     def device_joined(self, device: Eui64) -> None:
         """Note a join, open its tunnel and offer it again what waits for it."""
-        self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
-        now = self._clock.now()
-        self._tunnels.reopen(device, now)
+        with self._storing():
+            self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
+        self._tunnels.reopen(device, self._clock.now())
         self._distribution.device_joined(device)
         self._wake()
 
     def device_left(self, device: Eui64) -> None:
-        """Note a leave; its job waits for it to come back."""
-        self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
-        self._tunnels.forget(device)
+        """Note a leave; its job and its messages wait for it to come back."""
+        with self._storing():
+            self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
 
     def radio_state_changed(self, state: RadioState, reason: str) -> None:
         """Note that the coordinator came or went; transfers go on where the devices ask."""
-        self._journal.record(
-            EventKind.RADIO_STATE, Party.RADIO, Party.HUB, detail={"state": str(state), "reason": reason}
-        )
+        with self._storing():
+            self._journal.record(
+                EventKind.RADIO_STATE,
+                Party.RADIO,
+                Party.HUB,
+                detail={"state": str(state), "reason": reason},
+            )
 
     # -- inside ------------------------------------------------------------------------------------------
 
@@ -252,6 +264,21 @@ class Hub:
     def _note(self, kind: EventKind, device: Eui64, **detail: Json) -> None:
         self._journal.record(kind, Party.HUB, Party.HUB, device=device, detail=detail)
 
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Do what the HAN asks as long as the store works.
+
+        Where it fails (disk full) nothing is answered, as if the frame had been lost on the air: the device
+        asks again, and is answered once there is room.
+        """
+        try:
+            yield
+        except StoreError as error:
+            self.store_fault = error
+            logger.error("%s", error)  # noqa: TRY400  # what to do is in the message, not in a traceback
+        else:
+            self.store_fault = None
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -266,8 +293,9 @@ class Hub:
         try:
             while self._work_left:
                 self._work_left = False
-                self._distribution.pump()
-                self._tunnels.pump()
+                with self._storing():
+                    self._distribution.pump()
+                    self._tunnels.pump()
         finally:
             self._pumping = False
         self._arm()

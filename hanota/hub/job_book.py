@@ -24,7 +24,9 @@ class JobBook:
 
     def __init__(self, store: Store, journal: Journal, clock: Clock) -> None:
         self._store, self._journal, self._clock = store, journal, clock
-        self._open = {job.device: job for job in store.jobs() if not job.state.is_end}
+        self._open: dict[Eui64, Job] = {}
+        self._load()
+        journal.on_rollback(self._load)
 
     def add(self, request_id: str, kind: JobKind, device: Eui64, image: bytes, file: OtaFile) -> Job:
         """Add a job for `device`; `image` is the stored image's SHA-256. An open job must be ended first."""
@@ -64,6 +66,9 @@ class JobBook:
         else:
             self._open[job.device] = moved
         return moved
+
+    def _load(self) -> None:
+        self._open = {job.device: job for job in self._store.jobs() if not job.state.is_end}
 
     def _record(self, job: Job, cause: str) -> None:
         self._journal.record(

@@ -21,6 +21,7 @@ class Journal:
         self._store = store
         self._clock = clock
         self._listeners: list[Callable[[Event], None]] = []
+        self._undo: list[Callable[[], None]] = []
         self._depth = 0
         self._telling = False
         self._committed: list[Event] = []
@@ -53,6 +54,8 @@ class Journal:
                 yield
         except BaseException:
             del self._committed[mark:]
+            for undo in self._undo:
+                undo()
             raise
         finally:
             self._depth -= 1
@@ -63,6 +66,10 @@ class Journal:
         """Call `listener` with each committed event, in order; return the function that ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        """Call `undo` whenever a transaction keeps nothing, so that what is in memory follows the store."""
+        self._undo.append(undo)
 
     def _tell(self) -> None:
         # A listener may record events of its own: they wait their turn, so all listeners see one order.

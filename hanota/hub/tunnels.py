@@ -56,10 +56,6 @@ class Tunnels:
         """Ask for a new tunnel: a device that joined again has forgotten the old one."""
         self._client(device).reopen(now)
 
-    def forget(self, device: Eui64) -> None:
-        """Drop the tunnel of a device that left."""
-        self._clients.pop(device, None)
-
     def send(self, device: Eui64, octets: bytes, now: float) -> None:
         """Queue one GBCS message; raise LocalProtocolError when the queue is full or it is too large."""
         self._client(device).send(octets, now)

@@ -54,7 +54,6 @@ _ENDING_STATUSES: Final = frozenset(
 )
 """Statuses after which asking again is no use; any other is answered by asking again in a while."""
 
-
 _VERIFIED: Final = frozenset(
     {
         ImageUpgradeStatus.DOWNLOAD_COMPLETE,

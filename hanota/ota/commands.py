@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 NEVER: Final = 0xFFFF_FFFF
 """Upgrade Time "wait": for a later Upgrade End Response or, as GBCS 11.2.1 uses it, for CS06."""
 
-MAXIMUM_DATA_SIZE: Final = 0xFF
-"""Most octets one Image Block can carry: its data size is one octet."""
-
 _HARDWARE_VERSION: Final = 0x01
 _NODE_ADDRESS: Final = 0x01
 _MINIMUM_BLOCK_PERIOD: Final = 0x02

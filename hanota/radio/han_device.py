@@ -35,9 +35,6 @@ class HanDevice(ZigbeeDevice):  # type: ignore[misc]  # zigpy is published witho
             raise ValueError("hanota serves OTA Upgrade, not zigpy")
         return super().find_cluster(cluster_id, cluster_type)
 
-    def schedule_group_membership_scan(self) -> None:
-        """Do nothing: Smart Energy devices have no Groups cluster."""
-
     @property
     def endpoints_by_cluster(self) -> dict[int, int]:
         """Which Smart Energy endpoint has a cluster, on either side; the lowest where several do."""

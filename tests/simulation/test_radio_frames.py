@@ -13,7 +13,8 @@ from hanota.emulator.znp.coordinator import ZnpCoordinator, ZnpSettings
 from hanota.errors import DeliveryError, LocalProtocolError, RadioError
 from hanota.eui64 import Eui64
 from hanota.hub.ports import Priority
-from hanota.zcl import ClusterId, ZclFrame
+from hanota.radio.application import to_ieee
+from hanota.zcl import ClusterId, Direction, ZclFrame
 from tests.radio_support import DEVICE_ENDPOINT, EPOCH, HCALCS, HUB, HUB_ENDPOINT, PPMID, SETTINGS, bench
 
 FRAME = b"\x19\x01\x00\x00\x64"
@@ -29,6 +30,7 @@ def test_frames_go_both_ways_encrypted_between_the_true_endpoints() -> None:
             assert (frame.profile, frame.cluster, frame.payload) == (0x0109, 0x0019, FRAME)
             assert (frame.source_endpoint, frame.destination_endpoint) == (HUB_ENDPOINT, DEVICE_ENDPOINT)
             assert frame.secured
+            assert frame.ack
             await node.say(ClusterId.OTA_UPGRADE, FRAME)
             await b.listener.until(lambda: b.listener.frames)
             (received,) = b.listener.frames
@@ -58,6 +60,37 @@ def test_a_gbcs_message_of_165_octets_goes_both_ways_in_fragments() -> None:
             await node.say(ClusterId.TUNNELING, TUNNELED)
             await b.listener.until(lambda: b.listener.frames)
             assert b.listener.frames[0].data == TUNNELED
+
+    run_virtual(main())
+
+
+def test_fragments_that_take_longer_than_one_frame_may_are_waited_for() -> None:
+    async def main() -> None:
+        async with bench() as b:
+            node = await b.joined()
+            b.air.faults[PPMID].latency = 3.0
+            await b.radio.send(PPMID, ClusterId.TUNNELING, TUNNELED, priority=Priority.CRITICAL)
+            assert [frame.payload for frame in node.received] == [TUNNELED]
+
+    run_virtual(main())
+
+
+def test_zigpy_can_still_ask_a_smart_energy_device_on_its_own_clusters() -> None:
+    async def main() -> None:
+        async with bench() as b:
+            node = await b.joined()
+            assert b.radio._session is not None
+            device = b.radio._session.app.devices[to_ieee(PPMID)]
+            reading = asyncio.ensure_future(
+                device.endpoints[DEVICE_ENDPOINT].basic.read_attributes(["zcl_version"])
+            )
+            asked = ZclFrame.decode((await node.hears()).payload)
+            answer = ZclFrame(
+                asked.sequence, 0x01, b"\x00\x00\x00\x20\x03", Direction.TO_CLIENT, cluster_specific=False
+            )
+            await node.say(ClusterId.BASIC, answer.encode())
+            success, _ = await reading
+            assert success == {"zcl_version": 3}
 
     run_virtual(main())
 

@@ -278,16 +278,32 @@ def test_a_short_address_reused_by_another_device_is_the_other_devices() -> None
     async def main() -> None:
         async with bench() as b:
             node = await b.joined()
-            successor = await b.joined(HCALCS)
             node.power_off()
-            b.air.detach(successor)
-            successor.nwk = node.nwk
-            b.ncp.security.join(HCALCS, node.nwk)
-            b.air.attach(successor)
-            await successor.power_on()
+            b.ncp.security.forget(PPMID)
+            b.ncp.joining._new_address = lambda: node.nwk  # type: ignore[method-assign]
+            successor = await b.joined(HCALCS)
+            assert successor.nwk == node.nwk
             await successor.say(ClusterId.OTA_UPGRADE, FRAME)
             await b.listener.until(lambda: b.listener.frames)
             assert [frame.device for frame in b.listener.frames] == [HCALCS]
+
+    run_virtual(main())
+
+
+def test_a_device_that_joins_again_under_another_short_address_is_reported_once() -> None:
+    async def main() -> None:
+        async with bench() as b:
+            node = await b.joined()
+            before = node.nwk
+            await asyncio.sleep(60)
+            b.ncp.security.forget(PPMID)
+            await b.radio.permit_joining(PPMID, INSTALL_CODES[PPMID], 60)
+            await node.join(b.air)
+            await asyncio.sleep(10)
+            assert node.nwk != before
+            assert b.listener.joined == [PPMID, PPMID]
+            await b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)
+            assert (await node.hears()).payload == FRAME
 
     run_virtual(main())
 

@@ -88,6 +88,19 @@ def test_a_coordinator_that_restarts_by_itself_is_noticed_at_once_and_opened_aga
     run_virtual(main())
 
 
+def test_a_route_lost_with_the_coordinators_memory_is_found_again() -> None:
+    async def main() -> None:
+        async with bench() as b:
+            node = await b.joined()
+            b.ncp.reset()
+            await until_state(b, RadioState.ONLINE)
+            b.air.detach(node)
+            asyncio.get_running_loop().call_later(0.5, b.air.attach, node)
+            await still_works(b, node)
+
+    run_virtual(main())
+
+
 def test_a_line_that_goes_silent_is_noticed_by_the_watchdog() -> None:
     async def main() -> None:
         async with bench() as b:
