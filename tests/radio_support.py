@@ -140,12 +140,18 @@ async def bench(
     air = air or Air()
     ncp = ncp or ZnpCoordinator(air, eui64=HUB)
     clock = LoopClock(asyncio.get_running_loop(), EPOCH)
+    url = RadioUrl.parse("znp+emulator://dongle")
     with published("dongle", ncp):
-        radio = Coordinator(RadioUrl.parse("znp+emulator://dongle"), settings, clock=clock)
-        listener = Listener()
-        await radio.start(listener)
-        try:
-            yield Bench(air, ncp, radio, listener)
-        finally:
-            await radio.stop()
-            ncp.stop()
+        async with started(Bench(air, ncp, Coordinator(url, settings, clock=clock), Listener())) as running:
+            yield running
+
+
+@asynccontextmanager
+async def started(stopped: Bench) -> AsyncIterator[Bench]:
+    """Start a coordinator and stop it afterwards."""
+    await stopped.radio.start(stopped.listener)
+    try:
+        yield stopped
+    finally:
+        await stopped.radio.stop()
+        stopped.ncp.stop()

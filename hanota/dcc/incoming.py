@@ -10,8 +10,7 @@ A message is believed only when all of this holds:
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final, TypeVar, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.errors import RemoteProtocolError, UnverifiableError, VerificationError
 from hanota.gbcs.activate_firmware import (
@@ -39,6 +38,8 @@ from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import Trigger
 
 if TYPE_CHECKING:
+    from enum import IntEnum
+
     from hanota.dcc.exchange import Command, Exchange
     from hanota.eui64 import Eui64
     from hanota.gbcs.keystore import KeyStore
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 
 _ALERT_COUNTER: Final = "alert"
 """The highest counter of a device's alerts so far."""
-
-_Code = TypeVar("_Code", bound=IntEnum)
 
 
 class Incoming:
@@ -68,6 +67,7 @@ class Incoming:
         try:
             message = verify_from_device(octets, device, self._keystore)
             payload = decode_payload(message)
+            _check_codes(payload)
             with self._journal.transaction():
                 match message.shape:
                     case Shape.RESPONSE:
@@ -96,7 +96,7 @@ class Incoming:
             case CommandAccepted():
                 outcome = self._accepted(device, decode_command(command.message.payload))
             case ReadFirmwareVersionResponse():
-                outcome = _named(ReadResponseCode, payload.response_code).name.lower()
+                outcome = ReadResponseCode(payload.response_code).name.lower()
             case _:
                 outcome = "received"
         self._returned(device, command, outcome, payload)
@@ -110,7 +110,7 @@ class Incoming:
         return "commandAccepted: the alert 00CA follows at the execution time"
 
     def _executed(self, device: Eui64, outcome: ExecutionOutcome) -> str:
-        code = _named(ActivateImageResponseCode, outcome.activate_image_response_code)
+        code = ActivateImageResponseCode(outcome.activate_image_response_code)
         match code:
             case ActivateImageResponseCode.SUCCESS:
                 self._hub.settle_activation(device, outcome.firmware_version)
@@ -153,7 +153,7 @@ class Incoming:
                 self._told(EventKind.DEVICE_ALERT, device, message.message_code, "received", b"")
 
     def _ppmid_activated(self, device: Eui64, alert: PpmidFirmwareActivationAlert) -> str:
-        if _named(ActivateImageResult, alert.activate_image_result) is ActivateImageResult.SUCCESS:
+        if ActivateImageResult(alert.activate_image_result) is ActivateImageResult.SUCCESS:
             self._hub.settle_activation(device, alert.firmware_version)
             return "ActivationSuccess"
         self._hub.settle(device, Trigger.OUTCOME_FAILURE, "CS09: activation failed")
@@ -162,7 +162,7 @@ class Incoming:
     def _transferred(self, device: Eui64, alert: FirmwareTransferAlert) -> None:
         if device != self._hub.eui64:
             raise VerificationError(f"CCS08 is the hub's to send, not {device}'s")
-        outcome = _named(TransferResponseCode, alert.response_code).name.lower()
+        outcome = TransferResponseCode(alert.response_code).name.lower()
         self._told(
             EventKind.DCC_ALERT,
             alert.device,
@@ -222,8 +222,23 @@ class Incoming:
         self._journal.record(kind, Party.DCC, Party.SERVICE_USER, device=device, detail=detail)
 
 
-def _named(codes: type[_Code], value: int) -> _Code:
-    try:
-        return codes(value)
-    except ValueError:
-        raise RemoteProtocolError(f"{value} is no {codes.__name__}") from None
+def _check_codes(payload: Payload | None) -> None:
+    """Raise RemoteProtocolError for a code GBCS does not give: to the parser it is any INTEGER."""
+    match payload:
+        case ExecutionOutcome(activate_image_response_code=code):
+            _check_code(ActivateImageResponseCode, code)
+        case FutureDatedAlert(execution_outcome=ExecutionOutcome(activate_image_response_code=code)):
+            _check_code(ActivateImageResponseCode, code)
+        case ReadFirmwareVersionResponse(response_code=code):
+            _check_code(ReadResponseCode, code)
+        case PpmidFirmwareActivationAlert(activate_image_result=code):
+            _check_code(ActivateImageResult, code)
+        case FirmwareTransferAlert(response_code=code):
+            _check_code(TransferResponseCode, code)
+        case _:
+            return
+
+
+def _check_code(codes: type[IntEnum], value: int) -> None:
+    if value not in set(codes):
+        raise RemoteProtocolError(f"{value} is no {codes.__name__}")
