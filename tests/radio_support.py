@@ -18,7 +18,7 @@ from hanota.radio import Coordinator, NetworkSettings, RadioSettings, RadioUrl
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from hanota.hub.ports import HanFrame, RadioState
 
@@ -71,9 +71,8 @@ class Listener:
         self.states.append((state, reason))
         self.changed.set()
 
-    async def until(self, condition: object, seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], object], seconds: float = 60) -> None:
         """Wait until `condition()` is true after some report."""
-        assert callable(condition)
         async with asyncio.timeout(seconds):
             while not condition():
                 self.changed.clear()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hanota.errors import ConfigError, HanotaError, RadioError
 from hanota.hub.ports import Priority, RadioState
 from hanota.radio.application import to_eui64
-from hanota.radio.families import FAMILIES, application_config
+from hanota.radio.diagnosis import hint, reason
+from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.joining import JoinWindow
 from hanota.radio.outbound import Outbound, Outgoing, Session, unless_lost
@@ -19,7 +20,7 @@ from hanota.radio.settings import RadioSettings
 from hanota.zse.install_code import install_code_key
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
     from zigpy.types import ZigbeePacket
 
@@ -91,7 +92,7 @@ class Coordinator:
             answer=self._answer,
             unknown_address=self._identify,
         )
-        _hold_back_keys()
+        hold_back_keys()
         self._change_state(RadioState.STARTING, str(self._url))
         try:
             session = await self._open()
@@ -129,13 +130,14 @@ class Coordinator:
         Returns when the network is open. It closes after `seconds`, or when `device` has joined and no other
         is expected.
         """
-        app = self._online_session().app
+        session = self._online_session()
+        link_key = install_code_key(install_code)
         try:
-            await self._window.expect(app, device, install_code_key(install_code), seconds)
+            await unless_lost(session, self._window.expect(session.app, device, link_key, seconds))
         except HanotaError:
             raise
         except Exception as error:
-            raise RadioError(f"cannot let {device} join: {_reason(error)}") from error
+            raise RadioError(f"cannot let {device} join: {reason(error)}") from error
 
     # -- what the application asks and tells (Gate) ------------------------------------------------------
 
@@ -176,7 +178,7 @@ class Coordinator:
     # -- inside ------------------------------------------------------------------------------------------
 
     def _online_session(self) -> Session:
-        if self._session is None or self._session.lost.done():
+        if self._session is None:
             raise RadioError(f"the coordinator is {self._state}")
         return self._session
 
@@ -205,7 +207,7 @@ class Coordinator:
             await self._close(session)
             if isinstance(error, HanotaError) or not isinstance(error, Exception):
                 raise
-            raise RadioError(f"cannot open {self._url}: {_reason(error)}", hint=_hint(error)) from error
+            raise RadioError(f"cannot open {self._url}: {reason(error)}", hint=hint(error)) from error
         return session
 
     def _recognise(self, app: Any) -> None:
@@ -223,7 +225,7 @@ class Coordinator:
             async with asyncio.timeout(self._settings.stop_timeout):
                 await session.app.shutdown()
         except Exception as error:  # noqa: BLE001  # closing what is broken breaks in any way
-            logger.warning("closing %s: %s", self._url, _reason(error))
+            logger.warning("closing %s: %s", self._url, reason(error))
 
     def _online(self, session: Session) -> None:
         self._session = session
@@ -234,15 +236,16 @@ class Coordinator:
         while True:
             window = asyncio.create_task(self._window.keep(session.app), name="radio join window")
             try:
-                reason = await session.lost
+                # Shielded, because everybody who sends waits for it too.
+                why = await asyncio.shield(session.lost)
+                self._change_state(RadioState.LOST, why)
             finally:
-                window.cancel()
-                await asyncio.gather(window, return_exceptions=True)
                 self._session = None
                 if not session.lost.done():
                     session.lost.set_result("it was stopped")
+                window.cancel()
+                await asyncio.gather(window, return_exceptions=True)
                 await self._close(session)
-            self._change_state(RadioState.LOST, reason)
             session = await self._reopen()
             self._online(session)
 
@@ -260,7 +263,9 @@ class Coordinator:
         """Send an answer of the radio's own, unless too many are under way."""
         if len(self._answers) >= self._settings.answers_waiting:
             return
-        self._spawn_answer(self._send_answer(answer))
+        task = asyncio.get_running_loop().create_task(self._send_answer(answer))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
 
     async def _send_answer(self, answer: Answer) -> None:
         try:
@@ -273,11 +278,6 @@ class Coordinator:
             )
         except RadioError as error:
             logger.info("answer to %s: %s", answer.device, error)
-
-    def _spawn_answer(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
 
     def _identify(self, nwk: int) -> None:
         if self._session is not None:
@@ -293,30 +293,3 @@ def _report_failure(supervisor: asyncio.Task[None]) -> None:
     """Say so when the supervisor breaks, as it does when the listener raises: nobody awaits it."""
     if not supervisor.cancelled() and supervisor.exception() is not None:
         logger.critical("the coordinator is watched no more", exc_info=supervisor.exception())
-
-
-def _hold_back_keys() -> None:
-    """Keep the libraries' loggers at INFO unless they were set on purpose: below it they write keys."""
-    for name in ("zigpy", "zigpy_znp"):
-        library = logging.getLogger(name)
-        if library.level == logging.NOTSET:
-            library.setLevel(logging.INFO)
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ if not str(error) and error.__cause__ is not None else error
-    return str(cause) or type(cause).__name__
-
-
-def _hint(error: BaseException) -> str | None:
-    match error.__cause__ or error:
-        case FileNotFoundError():
-            return "is the dongle plugged in? `ls /dev/serial/by-id`"
-        case PermissionError():
-            return "close the other program on this port, or join the group dialout"
-        case ConnectionError():
-            return "is the other end of the line listening?"
-        case TimeoutError():
-            return "is this the right port, baud rate and radio family?"
-        case _:
-            return None

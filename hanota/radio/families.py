@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +79,14 @@ FAMILIES: Final = {
         ),
     )
 }
+
+
+def hold_back_keys() -> None:
+    """Keep the libraries' loggers at INFO unless they were set on purpose: below it they write keys."""
+    for name in ("zigpy", "zigpy_znp"):
+        library = logging.getLogger(name)
+        if library.level == logging.NOTSET:
+            library.setLevel(logging.INFO)
 
 
 def application_config(url: RadioUrl, settings: RadioSettings) -> dict[str, Any]:

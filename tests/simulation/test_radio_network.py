@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,7 +142,7 @@ def test_the_network_closes_when_the_last_expected_device_has_joined() -> None:
             for device in (PPMID, HCALCS):
                 assert b.ncp.joining.permits_joining
                 await ScriptedNode(device).join(b.air)
-                await b.listener.until(lambda d=device: d in b.listener.joined)
+                await b.listener.until(partial(b.listener.joined.__contains__, device))
             await asyncio.sleep(1)
             assert not b.ncp.joining.permits_joining
 

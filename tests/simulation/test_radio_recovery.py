@@ -177,6 +177,21 @@ def test_stopping_ends_within_a_bounded_time_and_leaves_no_task(muted: bool) -> 
     run_virtual(main())
 
 
+def test_stopping_fails_what_is_under_way() -> None:
+    async def main() -> None:
+        async with bench() as b:
+            node = await b.joined()
+            node.power_off()
+            sending = asyncio.ensure_future(
+                b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)
+            )
+            await asyncio.sleep(0.001)
+        with pytest.raises(RadioError, match="it was stopped"):
+            await sending
+
+    run_virtual(main())
+
+
 def test_stopping_while_lost_ends_the_search() -> None:
     async def main() -> None:
         async with bench() as b:

@@ -231,7 +231,7 @@ class UpdateBench:
         self.update(planned.kind, devices=[device])
         if planned.kind is JobKind.HCALCS:
             await self.until_state(device, "held")
-            self.activate(device)
+            await self.activate(device)
         await self.until_state(device, "activated")
         assert (await self.scenario.outcome(planned)).succeeded
         assert self.image_of(device) == self.files[planned.kind].data

@@ -1,0 +1,439 @@
+"""A hub and a DCC without radio: HanRadio in memory, and devices made of the protocols' own other ends."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from hanota.clock import LoopClock
+from hanota.dcc.broker import AccessControlBroker
+from hanota.dcc.dcc import Dcc
+from hanota.dcc.exchange import Exchange
+from hanota.dcc.incoming import Incoming
+from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
+from hanota.emulator.loop import run_virtual
+from hanota.errors import StoreError
+from hanota.eui64 import Eui64
+from hanota.gbcs.activate_firmware import ActivateImageResponseCode, ExecutionOutcome, activate_firmware_response
+from hanota.gbcs.alerts import ActivateImageResult, ppmid_activation_alert
+from hanota.gbcs.certificates import RemotePartyRole
+from hanota.gbcs.crypto import protect, sign
+from hanota.gbcs.keystore import KeyStore
+from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.message import Message
+from hanota.hub.hub import Hub
+from hanota.hub.jobs import JobKind
+from hanota.hub.journal import Journal
+from hanota.hub.ports import DeviceLogEntry, DeviceType, HanFrame, Priority, RadioState
+from hanota.ota.build import build_ppmid_image, build_signed_image
+from hanota.ota.client import ClientIdentity, OtaClient
+from hanota.ota.commands import encode_command
+from hanota.ota.fields import ImageId
+from hanota.ota.header import HardwareVersions, OtaHeader
+from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
+from hanota.ota.settings import OtaClientSettings
+from hanota.ota.signature import supplier_signer
+from hanota.store.store import SqliteStore
+from hanota.zcl import ClusterId, Status
+from hanota.zse.tunneling import DataReceived, TunnelServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+
+    from hanota.dcc.broker import BrokerSettings
+    from hanota.dcc.exchange import ExchangeSettings
+    from hanota.gbcs.certificates import Credentials
+    from hanota.hub.events import Event, EventKind
+    from hanota.hub.hub import HubSettings
+    from hanota.hub.jobs import Job
+    from hanota.hub.ports import RadioListener
+    from hanota.ota.commands import OtaCommand
+    from hanota.ota.image import OtaFile
+
+_P = ParamSpec("_P")
+
+EPOCH = 1_800_000_000.0
+_CA = LabCa(EPOCH, seed=b"hub tests")
+SUPPLIER = _CA.issue_organisation(Eui64(b"supplier"), RemotePartyRole.SUPPLIER, "Supplier")
+OTHER_SUPPLIER = _CA.issue_organisation(Eui64(b"supplie2"), RemotePartyRole.SUPPLIER, "Other supplier")
+BROKER = _CA.issue_organisation(Eui64(b"ac-broke"), RemotePartyRole.ACCESS_CONTROL_BROKER, "ACB")
+HUB = _CA.issue_device(Eui64(b"comms-hb"))
+PPMID = _CA.issue_device(Eui64(b"ppmid--1"))
+HCALCS = _CA.issue_device(Eui64(b"hcalcs-1"))
+NEIGHBOUR = _CA.issue_device(Eui64(b"hcalcs-2"))
+"""A second HCALCS in the same Device Log."""
+STRANGER = _CA.issue_device(Eui64(b"stranger"))
+"""A device that no Device Log names."""
+
+DEVICE_LOG = (
+    DeviceLogEntry(PPMID.eui64, DeviceType.PPMID, bytes(16)),
+    DeviceLogEntry(HCALCS.eui64, DeviceType.HCALCS, bytes(16)),
+    DeviceLogEntry(NEIGHBOUR.eui64, DeviceType.HCALCS, bytes(16)),
+)
+MANUFACTURER = 0x121D
+OLD_VERSION, NEW_VERSION = 0x0100_0000, 0x0100_0001
+HARDWARE = HardwareVersions(1, 5)
+
+
+def virtual(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    """Run an async test in virtual time."""
+
+    @functools.wraps(test)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
+
+
+def header(kind: JobKind, version: int = NEW_VERSION, **fields: Any) -> OtaHeader:
+    image_type = IMAGE_TYPE_PPMID if kind is JobKind.PPMID else IMAGE_TYPE_HCALCS
+    return OtaHeader(MANUFACTURER, image_type, version, hardware_versions=HARDWARE, **fields)
+
+
+def image(kind: JobKind, version: int = NEW_VERSION, size: int = 200, **fields: Any) -> OtaFile:
+    """Return an Upgrade Image of `kind`, its Manufacturer Image made of `size` octets."""
+    octets = bytes((version + index) & 0xFF for index in range(size))
+    if kind is JobKind.PPMID:
+        return build_ppmid_image(header(kind, version, **fields), octets)
+    return build_signed_image(header(kind, version, **fields), octets, supplier_signer(SUPPLIER.signing_key))
+
+
+PPMID_IMAGE = image(JobKind.PPMID)
+HCALCS_IMAGE = image(JobKind.HCALCS)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One frame that the hub handed to the radio."""
+
+    device: Eui64
+    cluster: int
+    data: bytes
+    priority: Priority
+    encrypted: bool
+
+
+class FakeRadio:
+    """HanRadio in memory. Put a device into `errors` to have its frames fail, into `hung` to have none end."""
+
+    LATENCY = 0.01
+
+    def __init__(self) -> None:
+        self.state = RadioState.STOPPED
+        self.sent: list[Sent] = []
+        self.permitted: list[tuple[Eui64, bytes, float]] = []
+        self.errors: dict[Eui64, Exception] = {}
+        self.hung: set[Eui64] = set()
+        self.devices: dict[Eui64, FakeDevice] = {}
+        self.while_starting: Callable[[RadioListener], None] = lambda _: None
+
+    @property
+    def eui64(self) -> Eui64:
+        return HUB.eui64
+
+    async def start(self, listener: RadioListener) -> None:
+        self.state = RadioState.ONLINE
+        self.while_starting(listener)
+
+    async def stop(self) -> None:
+        self.state = RadioState.STOPPED
+
+    async def send(
+        self, device: Eui64, cluster: int, data: bytes, *, priority: Priority, encrypted: bool = True
+    ) -> None:
+        self.sent.append(Sent(device, cluster, data, priority, encrypted))
+        await asyncio.sleep(self.LATENCY)
+        if device in self.hung:
+            await asyncio.Event().wait()
+        if device in self.errors:
+            raise self.errors[device]
+        if device in self.devices:
+            self.devices[device].take(cluster, data)
+
+    async def permit_joining(self, device: Eui64, install_code: bytes, seconds: float) -> None:
+        self.permitted.append((device, install_code, seconds))
+
+    def to(self, device: Eui64, cluster: int) -> list[bytes]:
+        """Return the frames sent to `device` on `cluster`, in order."""
+        return [frame.data for frame in self.sent if (frame.device, frame.cluster) == (device, cluster)]
+
+
+class FakeDevice:
+    """A HAN device: an Upgrade Client and a Tunneling server that talk to the hub by themselves."""
+
+    def __init__(self, lab: Lab, credentials: Credentials, kind: JobKind, hardware_version: int = 1) -> None:
+        self.lab, self.credentials, self.kind = lab, credentials, kind
+        self.status: int = Status.SUCCESS
+        """What its own verification says of an image."""
+        image_type = header(kind).image_type
+        self.client = OtaClient(
+            ClientIdentity(ImageId(MANUFACTURER, image_type, OLD_VERSION), hardware_version),
+            lambda _: self.status,
+            OtaClientSettings(maximum_data_size=48),
+        )
+        self.tunnel = TunnelServer()
+        self.messages: list[bytes] = []
+        """GBCS messages that came through its tunnel."""
+        self.silent = False
+        """Whether it hears nothing and says nothing."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def eui64(self) -> Eui64:
+        return self.credentials.eui64
+
+    def take(self, cluster: int, data: bytes) -> None:
+        if self.silent:
+            return
+        if cluster == ClusterId.OTA_UPGRADE:
+            self.client.receive(data, self.lab.clock.now())
+        else:
+            self.tunnel.receive(data, self.lab.clock.now())
+        self._pump()
+
+    def say(self, message: Message | bytes) -> None:
+        """Send a GBCS message through the tunnel."""
+        octets = message.encode() if isinstance(message, Message) else message
+        self.tunnel.send(octets, self.lab.clock.now())
+        self._pump()
+
+    def reboot(self) -> None:
+        """Lose the tunnels, as a restart does, and join again."""
+        self.tunnel = TunnelServer()
+        self.lab.hub.device_joined(self.eui64)
+
+    def _pump(self) -> None:
+        for event in self.tunnel.events():
+            if isinstance(event, DataReceived):
+                self.messages.append(event.data)
+        for data in self.client.requests():
+            self.lab.say(self.eui64, ClusterId.OTA_UPGRADE, data)
+        for data in self.tunnel.responses():
+            self.lab.say(self.eui64, ClusterId.TUNNELING, data)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.client.next_timer()
+        if due is not None and not self.silent:
+            delay = max(0.0, due - self.lab.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.client.expire(self.lab.clock.now())
+        self._pump()
+
+
+class FullDisk(SqliteStore):
+    """A store whose `failing` statement finds the disk full while that is set: a name, or "COMMIT"."""
+
+    def __init__(self, path: str = ":memory:") -> None:
+        self.failing: str | None = None
+        super().__init__(path)
+        run = self._database._run
+
+        def run_or_fail(statement: str, values: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+            if self.failing is not None and statement.lstrip().startswith(self.failing):
+                self._database._failed = self._database._in_transaction
+                raise StoreError("database or disk is full")
+            return run(statement, values)
+
+        self._database._run = run_or_fail  # type: ignore[method-assign]
+
+
+@dataclass
+class Lab:
+    """A hub, its DCC and everything that happened."""
+
+    store: SqliteStore
+    journal: Journal
+    clock: LoopClock
+    radio: FakeRadio
+    hub: Hub
+    exchange: Exchange
+    dcc: Dcc
+    events: list[Event] = field(default_factory=list)
+    counter: int = 100
+    """The counter at the end of the last RequestID."""
+
+    # -- the HAN -----------------------------------------------------------------------------------------
+
+    def device(self, credentials: Credentials, kind: JobKind, hardware_version: int = 1) -> FakeDevice:
+        """Return a new device on the HAN, its tunnel not open yet."""
+        device = FakeDevice(self, credentials, kind, hardware_version)
+        self.radio.devices[device.eui64] = device
+        return device
+
+    async def joined(
+        self, credentials: Credentials, kind: JobKind, hardware_version: int = 1
+    ) -> FakeDevice:
+        """Return a new device that joined and has its tunnel."""
+        device = self.device(credentials, kind, hardware_version)
+        self.hub.device_joined(device.eui64)
+        await asyncio.sleep(1)
+        return device
+
+    def say(self, device: Eui64, cluster: int, data: bytes) -> None:
+        """Have a frame arrive from `device`."""
+        self.hub.frame_received(HanFrame(device, cluster, data, aps_encrypted=True, at=self.clock.now()))
+
+    def ask(self, device: Eui64, command: OtaCommand, sequence: int = 1) -> None:
+        """Have an OTA command arrive from `device`."""
+        self.say(device, ClusterId.OTA_UPGRADE, encode_command(command, sequence))
+
+    # -- the service user --------------------------------------------------------------------------------
+
+    def request_id(self, target: Eui64 = BROKER.eui64, originator: Eui64 = SUPPLIER.eui64) -> RequestId:
+        """Return a RequestID that was not used yet."""
+        self.counter += 1
+        return RequestId(originator, target, self.counter)
+
+    def update(
+        self, kind: JobKind, *devices: Eui64, file: OtaFile | bytes | None = None, request_id: RequestId | None = None
+    ) -> Sequence[Job]:
+        """Send SR 11.4 or 11.1 for `devices`."""
+        file = file or (PPMID_IMAGE if kind is JobKind.PPMID else HCALCS_IMAGE)
+        data = file if isinstance(file, bytes) else file.data
+        make = UpdatePpmidFirmware if kind is JobKind.PPMID else UpdateFirmware
+        return self.dcc.update_firmware(make(request_id or self.request_id(), data, "01000001", devices), kind)
+
+    def pre_command(
+        self, device: Eui64 = HCALCS.eui64, file: OtaFile = HCALCS_IMAGE, **fields: Any
+    ) -> tuple[RequestId, Message]:
+        """Send SR 11.3 and return its RequestID and Pre-Command."""
+        request_id = self.request_id(device)
+        octets = self.dcc.transform(ActivateFirmware(request_id, file.manufacturer_image_hash, **fields))
+        return request_id, Message.decode(octets)
+
+    def activate(
+        self, device: Eui64 = HCALCS.eui64, file: OtaFile = HCALCS_IMAGE, **fields: Any
+    ) -> asyncio.Future[Message]:
+        """Send SR 11.3, sign its Pre-Command, send it back and return what gives the response."""
+        request_id, pre_command = self.pre_command(device, file, **fields)
+        return self.dcc.send_signed_pre_command(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
+
+    async def held(self) -> FakeDevice:
+        """Return an HCALCS that holds its image."""
+        device = await self.joined(HCALCS, JobKind.HCALCS)
+        self.update(JobKind.HCALCS, device.eui64)
+        await asyncio.sleep(60)
+        assert self.state(device.eui64) == "held"
+        return device
+
+    async def told_to_activate(self) -> FakeDevice:
+        """Return a PPMID that was told to activate its image."""
+        device = await self.joined(PPMID, JobKind.PPMID)
+        self.update(JobKind.PPMID, device.eui64)
+        await asyncio.sleep(60)
+        assert self.state(device.eui64) == "activating"
+        return device
+
+    # -- what happened -----------------------------------------------------------------------------------
+
+    def job(self, device: Eui64) -> Job:
+        """Return the newest job of `device`, as it is stored."""
+        return self.store.jobs(device=device)[-1]
+
+    def state(self, device: Eui64) -> str:
+        return str(self.job(device).state)
+
+    def of(self, kind: EventKind, device: Eui64 | None = None) -> list[Event]:
+        """Return the events of `kind`, those of `device` alone if it is given."""
+        return [event for event in self.events if event.kind is kind and device in (None, event.device)]
+
+
+@asynccontextmanager
+async def lab(
+    *,
+    store: SqliteStore | None = None,
+    settings: HubSettings | None = None,
+    exchange_settings: ExchangeSettings | None = None,
+    broker_settings: BrokerSettings | None = None,
+    prepare: Callable[[FakeRadio], None] = lambda _: None,
+) -> AsyncIterator[Lab]:
+    """Start a hub and a DCC on `store`, by default an empty one in memory, and stop them afterwards."""
+    clock = LoopClock(asyncio.get_running_loop(), EPOCH)
+    kept = store or SqliteStore(":memory:")
+    for entry in DEVICE_LOG:
+        kept.put_device(entry)
+    journal, radio = Journal(kept, clock), FakeRadio()
+    hub = Hub(
+        radio=radio,
+        store=kept,
+        journal=journal,
+        clock=clock,
+        credentials=HUB,
+        broker=BROKER.eui64,
+        settings=settings,
+    )
+    keys = dcc_keys()
+    exchange = Exchange(hub, journal, exchange_settings)
+    dcc = Dcc(
+        hub=hub,
+        broker=AccessControlBroker(BROKER.eui64, keys, kept, broker_settings),
+        exchange=exchange,
+        incoming=Incoming(hub, exchange, keys, kept, journal),
+        store=kept,
+        journal=journal,
+        clock=clock,
+    )
+    made = Lab(kept, journal, clock, radio, hub, exchange, dcc)
+    journal.subscribe(made.events.append)
+    prepare(radio)
+    await hub.start(dcc)
+    try:
+        yield made
+    finally:
+        exchange.close()
+        await hub.stop()
+        if store is None:
+            kept.close()
+
+
+def dcc_keys() -> KeyStore:
+    """Return what the DCC holds: the broker's own keys and everybody's certificates."""
+    keys = KeyStore()
+    keys.add(BROKER)
+    for party in (SUPPLIER, OTHER_SUPPLIER, HUB, PPMID, HCALCS, NEIGHBOUR):
+        keys.add_public(party)
+    return keys
+
+
+def outcome(
+    command: Message | bytes,
+    code: ActivateImageResponseCode = ActivateImageResponseCode.SUCCESS,
+    version: int = NEW_VERSION,
+    by: Credentials = HCALCS,
+) -> Message:
+    """Return the CS06 response of the device `by` to `command`."""
+    message = Message.decode(command) if isinstance(command, bytes) else command
+    payload = ExecutionOutcome(
+        activate_image_response_code=code, firmware_version=version.to_bytes(4, "big")
+    )
+    return sign(activate_firmware_response(message, payload, EPOCH), by.signing_key)
+
+
+def activation_alert(
+    counter: int = 1,
+    version: int = NEW_VERSION,
+    result: ActivateImageResult = ActivateImageResult.SUCCESS,
+    by: Credentials = PPMID,
+) -> Message:
+    """Return the CS09 alert of the PPMID `by`."""
+    alert = ppmid_activation_alert(
+        by.eui64,
+        BROKER.eui64,
+        counter,
+        firmware_version=version.to_bytes(4, "big"),
+        result=result,
+        now=EPOCH,
+    )
+    return sign(alert, by.signing_key)
+
+
+def with_device_mac(message: Message, by: Credentials) -> Message:
+    """Return a response with the MAC of the device `by` for the broker."""
+    return protect(message, by.agreement_key, BROKER.agreement_certificate.public_key)
