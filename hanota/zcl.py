@@ -100,6 +100,8 @@ class ZclFrame:
         control |= _DISABLE_DEFAULT_RESPONSE if self.disable_default_response else 0
         if self.manufacturer_code is None:
             return bytes((control, self.sequence, self.command)) + self.payload
+        if not 0 <= self.manufacturer_code <= 0xFFFF:
+            raise LocalProtocolError(f"manufacturer code {self.manufacturer_code:#x} is not two octets")
         head = struct.pack(
             "<BHBB", control | _MANUFACTURER_SPECIFIC, self.manufacturer_code, self.sequence, self.command
         )

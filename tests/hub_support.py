@@ -267,6 +267,11 @@ class Lab:
         self.radio.devices[device.eui64] = device
         return device
 
+    def adopt(self, device: FakeDevice) -> None:
+        """Take over a device from a hub that was stopped: it has noticed nothing."""
+        device.lab = self
+        self.radio.devices[device.eui64] = device
+
     async def joined(
         self, credentials: Credentials, kind: JobKind, hardware_version: int = 1
     ) -> FakeDevice:
@@ -355,7 +360,8 @@ async def lab(
     prepare: Callable[[FakeRadio], None] = lambda _: None,
 ) -> AsyncIterator[Lab]:
     """Start a hub and a DCC on `store`, by default an empty one in memory, and stop them afterwards."""
-    clock = LoopClock(asyncio.get_running_loop(), EPOCH)
+    loop = asyncio.get_running_loop()
+    clock = LoopClock(loop, EPOCH + loop.time())
     kept = store or SqliteStore(":memory:")
     for entry in DEVICE_LOG:
         kept.put_device(entry)

@@ -20,6 +20,7 @@ from hanota.ota.events import (
     ImageNotified,
     ImageQueried,
     QueryRefused,
+    Refusal,
     RequestRefused,
     TransferDelayed,
     TransferExpired,
@@ -31,7 +32,7 @@ from hanota.ota.events import (
 )
 from hanota.ota.image import ImageShape, parse_image
 from hanota.ota.server import OtaServer
-from hanota.ota.session import Activation, SessionState
+from hanota.ota.session import LIVE, Activation, SessionState
 from hanota.zcl import ClusterId, Status
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ _SESSION_STATES: Final = {
 }
 """Where the Upgrade Server takes up the session of an open job after a restart."""
 _TRANSFERRED: Final = frozenset({JobState.TRANSFERRED, JobState.HELD, JobState.ACTIVATING})
+_HAVING_THE_IMAGE: Final = frozenset(
+    {SessionState.TRANSFERRED, SessionState.COMPLETE, SessionState.INSTALLED}
+)
+"""The sessions that belong to jobs in `_TRANSFERRED`; those of the other open jobs are live."""
 
 
 class Distribution:
@@ -88,6 +93,7 @@ class Distribution:
         self._server = OtaServer(settings)
         self._meters: dict[Eui64, TransferMeter] = {}
         self._reported: dict[Eui64, float] = {}
+        journal.on_rollback(self._follow_rows)
 
     def distribute(
         self, request_id: str, kind: JobKind, image: bytes, devices: Sequence[Eui64]
@@ -119,10 +125,8 @@ class Distribution:
 
     def resume(self) -> None:
         """Offer again what was under way when the hub stopped: devices go on at the octet they ask for."""
-        now = self._clock.now()
         for job in self._jobs.open_jobs():
-            file = parse_image(self._store.image(job.image), IMAGE_SHAPE[job.kind])
-            self._server.restore(job.device, file, ACTIVATION[job.kind], _SESSION_STATES[job.state], now)
+            self._restore(job)
 
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if there is one: CCS08 Image Discarded, further blocks ABORT."""
@@ -176,7 +180,7 @@ class Distribution:
         job = self._jobs.open_job(event.device)
         match event:
             case BlockServed() | TransferStarted():
-                if job is not None:
+                if job is not None and job.state not in _TRANSFERRED:
                     self._block(job, event)
             case ImageNotified():
                 self._note(EventKind.IMAGE_NOTIFY, event, job, to_device=True)
@@ -209,6 +213,9 @@ class Distribution:
                 self._note(EventKind.TRANSFER_STALLED, event, job, octets=event.served, total=event.total)
             case QueryRefused():
                 self._note(EventKind.OTA_REFUSED, event, job, reason=event.reason.value)
+                if event.reason is Refusal.DOWNGRADE:
+                    reason = f"{event.reason.value}: {event.current_version:08X}"
+                    self._end(job, Trigger.NOT_FOR_DEVICE, reason, TransferResponseCode.IMAGE_DISCARDED)
             case RequestRefused():
                 reason = event.reason.value + (f": {event.detail}" if event.detail else "")
                 self._note(EventKind.OTA_REFUSED, event, job, reason=reason)
@@ -230,7 +237,7 @@ class Distribution:
             self._reported[event.device] = event.at
         if isinstance(event, TransferStarted):
             return
-        meter.block(event.file_offset + event.size, event.at, repeated=event.repeated)
+        meter.block(event.file_offset, event.size, event.at, repeated=event.repeated)
         if event.at - self._reported[event.device] >= self._progress_interval:
             self._reported[event.device] = event.at
             progress = meter.read(event.at)
@@ -261,8 +268,9 @@ class Distribution:
             case Status.SUCCESS:
                 # A device that is held asks again every hour: the alert belongs to the first time alone.
                 first = job.state not in _TRANSFERRED
-                if self._move(job, Trigger.UPGRADE_END).state in _TRANSFERRED and first:
-                    self._transfer_ended(job, TransferResponseCode.SUCCESS)
+                with self._journal.transaction():
+                    if self._move(job, Trigger.UPGRADE_END).state in _TRANSFERRED and first:
+                        self._transfer_ended(job, TransferResponseCode.SUCCESS)
                 self._forget(event.device)
             case Status.INVALID_IMAGE:
                 reason = "the device's own verification refused the image"
@@ -283,6 +291,20 @@ class Distribution:
         self._note(EventKind.OTA_REFUSED, event, job, reason=reason)
         if job is not None and job.state not in _TRANSFERRED:
             self._end(job, Trigger.NOT_FOR_DEVICE, reason, TransferResponseCode.IMAGE_DISCARDED)
+
+    # -- sessions ----------------------------------------------------------------------------------------
+
+    def _restore(self, job: Job) -> None:
+        file = parse_image(self._store.image(job.image), IMAGE_SHAPE[job.kind])
+        state = _SESSION_STATES[job.state]
+        self._server.restore(job.device, file, ACTIVATION[job.kind], state, self._clock.now())
+
+    def _follow_rows(self) -> None:
+        """Take back the sessions that are ahead of their jobs, whose last moves were rolled back."""
+        for job in self._jobs.open_jobs():
+            agreeing = _HAVING_THE_IMAGE if job.state in _TRANSFERRED else LIVE
+            if self._server.state(job.device) not in agreeing:
+                self._restore(job)
 
     # -- jobs and journal --------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ class Hub:
         self._uplink: Uplink | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._pumping = self._work_left = False
+        self._running = self._pumping = self._work_left = False
         self.store_fault: StoreError | None = None
         """Why the last event could not be stored, None as long as the store works."""
         self._device_log = {entry.device: entry for entry in store.devices()}
@@ -115,15 +115,18 @@ class Hub:
     async def start(self, uplink: Uplink) -> None:
         """Start the radio and take up every job that had not ended; raise RadioError."""
         self._uplink = uplink
-        await self._radio.start(self)
-        now = self._clock.now()
+        # Before the radio: a device that asks at once and found no session would give up its download.
         self._distribution.resume()
+        await self._radio.start(self)
+        self._running = True
+        now = self._clock.now()
         for device in self._device_log:
             self._tunnels.open(device, now)
         self._wake()
 
     async def stop(self) -> None:
         """Stop the radio and everything under way; what is stored goes on at the next start."""
+        self._running = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -188,7 +191,10 @@ class Hub:
         return device in self._device_log
 
     def frame_received(self, frame: HanFrame) -> None:
-        """Take one frame from the HAN."""
+        """Take one frame from the HAN; one of a device that is not in the Device Log is refused."""
+        if not self.is_admitted(frame.device):
+            self.frame_refused(frame.device, frame.cluster, "not in the Device Log")
+            return
         with self._storing():
             match frame.cluster:
                 case ClusterId.OTA_UPGRADE:
@@ -286,6 +292,8 @@ class Hub:
 
     def _wake(self) -> None:
         """Send what is due and set the timer to what falls due next."""
+        if not self._running:
+            return  # what came while the radio was starting is answered at the end of `start`
         self._work_left = True
         if self._pumping:
             return  # called from within: the loop below goes round once more

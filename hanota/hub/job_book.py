@@ -40,8 +40,8 @@ class JobBook:
                 manufacturer_image_hash=file.manufacturer_image_hash,
                 at=self._clock.now(),
             )
+            self._open[device] = job
             self._record(job, "Service Request accepted")
-        self._open[device] = job
         return job
 
     def open_job(self, device: Eui64) -> Job | None:
@@ -60,11 +60,12 @@ class JobBook:
         moved = replace(job, state=state, reason=reason if state.is_end else "", updated=self._clock.now())
         with self._journal.transaction():
             self._store.update_job(moved)
+            # Before the listeners hear of it; a rollback loads the rows again.
+            if state.is_end:
+                del self._open[job.device]
+            else:
+                self._open[job.device] = moved
             self._record(moved, reason or str(trigger))
-        if state.is_end:
-            del self._open[job.device]
-        else:
-            self._open[job.device] = moved
         return moved
 
     def _load(self) -> None:

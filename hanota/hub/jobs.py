@@ -76,7 +76,7 @@ _ANY_TIME: Final[Mapping[Trigger, JobState]] = {
     _T.CANCEL: _S.CANCELLED,
     _T.ABORT: _S.ABORTED,
 }
-# A device may ask again from any point: after a reboot, a lost answer, or because it forgot.
+# Until it has the image a device may ask again from any point: after a reboot, or a lost answer.
 _TRANSFER: Final[Mapping[Trigger, JobState]] = {
     **_ANY_TIME,
     _T.QUERY: _S.QUERIED,
@@ -90,9 +90,17 @@ TRANSITIONS: Final[Mapping[JobState, Mapping[Trigger, JobState]]] = {
     _S.NOTIFIED: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.NOTIFIED},
     _S.QUERIED: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.QUERIED},
     _S.TRANSFERRING: {**_TRANSFER, _T.IMAGE_NOTIFY: _S.TRANSFERRING},
-    _S.TRANSFERRED: {**_TRANSFER, _T.TOLD_TO_WAIT: _S.HELD, _T.TOLD_TO_ACTIVATE: _S.ACTIVATING},
+    # The device has the image and CCS08 has said so: what it asks for late or again takes nothing back.
+    _S.TRANSFERRED: {
+        **_ANY_TIME,
+        _T.INVALID_IMAGE: _S.INVALID_IMAGE,
+        _T.UPGRADE_END: _S.TRANSFERRED,
+        _T.TOLD_TO_WAIT: _S.HELD,
+        _T.TOLD_TO_ACTIVATE: _S.ACTIVATING,
+    },
     _S.HELD: {
-        **_TRANSFER,
+        **_ANY_TIME,
+        _T.INVALID_IMAGE: _S.INVALID_IMAGE,
         _T.UPGRADE_END: _S.HELD,
         _T.TOLD_TO_WAIT: _S.HELD,
         _T.COMMAND_RELAYED: _S.ACTIVATING,

@@ -54,8 +54,9 @@ class Journal:
                 yield
         except BaseException:
             del self._committed[mark:]
-            for undo in self._undo:
-                undo()
+            if self._depth == 1:  # an inner block has failed the whole, which cannot be read before its end
+                for undo in self._undo:
+                    undo()
             raise
         finally:
             self._depth -= 1

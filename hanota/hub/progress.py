@@ -36,6 +36,7 @@ class TransferMeter:
         self._device, self._job, self._total = device, job, total
         self._octets = 0
         self._repeats = 0
+        self._first_offset = 0
         self._started: float | None = None
         self._samples: deque[tuple[float, int]] = deque()
 
@@ -48,14 +49,14 @@ class TransferMeter:
         """Return octets per second since the first block, None before any time has passed."""
         if self._started is None or now <= self._started:
             return None
-        return self._octets / (now - self._started)
+        return (self._octets - self._first_offset) / (now - self._started)
 
-    def block(self, end: int, now: float, *, repeated: bool) -> None:
-        """Count one block that ends at offset `end`."""
+    def block(self, offset: int, size: int, now: float, *, repeated: bool) -> None:
+        """Count one block; the first is above offset 0 where a download goes on after a restart."""
         if self._started is None:
-            self._started = now
+            self._started, self._first_offset = now, offset
         self._repeats += repeated
-        self._octets = max(self._octets, end)
+        self._octets = max(self._octets, offset + size)
         # One sample a second is enough for the window and keeps it bounded whatever the block size.
         if not self._samples or now - self._samples[-1][0] >= 1.0:
             self._samples.append((now, self._octets))

@@ -34,7 +34,7 @@ from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, ZclFrame
 from hanota.zse.tunneling.commands import TransferData, decode_command
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from hanota.demo.assembly import Assembly
@@ -54,6 +54,8 @@ SIZE = 3_000
 """Octets of a Manufacturer Image where its length does not matter."""
 OLD = (NEW_VERSION - 1).to_bytes(4, "big")
 NEW = NEW_VERSION.to_bytes(4, "big")
+WRONG_HASH = bytes(32)
+"""Of no image there is."""
 STRANGER = Eui64.parse("00-DB-12-34-56-78-90-FF")
 HUB_ENDPOINT = 3
 
@@ -105,11 +107,18 @@ class UpdateBench:
     scenario: Scenario
     events: list[Event]
     files: dict[JobKind, OtaFile]
+    start_hub: Callable[[], Awaitable[Assembly]]
     _counter: int = 1000
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.assembly.journal.subscribe(lambda _: self._told.set())
+
+    async def restart_hub(self) -> None:
+        """End the hub with its DCC and start another on the same database, dongle and devices."""
+        self.assembly = await self.start_hub()
+        self.assembly.journal.subscribe(lambda _: self._told.set())
+        self.scenario = Scenario(self.plan, self.assembly)
 
     # -- who is there ------------------------------------------------------------------------------------
 
@@ -198,6 +207,11 @@ class UpdateBench:
             event.data for event in reversed(self.device(device).log) if isinstance(event, DownloadComplete)
         )
 
+    def cs06_outcomes(self) -> list[str]:
+        """What the service user was answered to SR 11.3 for the HCALCS, in order."""
+        returned = self.seen(EventKind.RESPONSE_RETURNED, HCALCS, service_reference="11.3")
+        return [str(event.detail["outcome"]) for event in returned]
+
     async def until(self, holds: Callable[[], object], seconds: float = 3600) -> None:
         """Wait until `holds()`, looked at after every event; fail with the last events."""
         try:
@@ -281,7 +295,10 @@ async def update_bench(
     clock = LoopClock(asyncio.get_running_loop(), EPOCH)
     devices = {JobKind.PPMID: more(PPMID, ppmids), JobKind.HCALCS: more(HCALCS, hcalcses)}
     parties = lab_parties(tuple(devices[JobKind.PPMID] + devices[JobKind.HCALCS]))
-    files = {kind: firmware(kind, supplier_key(parties), size=size, seed=seed) for kind in devices}
+    files = {
+        kind: firmware(kind, supplier_key(parties), size=size, seed=10 * seed + number)
+        for number, kind in enumerate(devices)
+    }
     plan = plan_of(_requests(files, devices))
     async with AsyncExitStack() as stack:
         store = store or SqliteStore(":memory:")
@@ -290,13 +307,21 @@ async def update_bench(
         stack.callback(bench.switch_off)
         if prepare is not None:
             prepare(bench)
-        journal = Journal(store, clock)
         events: list[Event] = []
-        journal.subscribe(events.append)
-        assembly = await stack.enter_async_context(
-            assembled(parties, bench, store=store, journal=journal, clock=clock, seed=seed, settings=settings)
-        )
-        b = UpdateBench(plan, assembly, Scenario(plan, assembly), events, files)
+        running = await stack.enter_async_context(AsyncExitStack())
+
+        async def start_hub() -> Assembly:
+            await running.aclose()
+            journal = Journal(store, clock)
+            journal.subscribe(events.append)
+            return await running.enter_async_context(
+                assembled(
+                    parties, bench, store=store, journal=journal, clock=clock, seed=seed, settings=settings
+                )
+            )
+
+        assembly = await start_hub()
+        b = UpdateBench(plan, assembly, Scenario(plan, assembly), events, files, start_hub)
         if joined:
             for planned in plan.devices:
                 await b.scenario.join(planned)

@@ -119,6 +119,7 @@ class FirmwareDevice(HanNode):
         """Called with what the device found and did, in words: its debug console."""
         self._hub_endpoint: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._started: Callable[[], None] | None = None
         self._outgoing: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(self.device_settings.frames_waiting)
         super().__init__(
             identity.credentials.eui64,
@@ -145,6 +146,9 @@ class FirmwareDevice(HanNode):
             self._outgoing.get_nowait()
         self.spawn(self._send_queued())
         self.spawn(self._find_upgrade_server())
+        started, self._started = self._started, None
+        if started is not None:
+            started()
 
     def power_off(self) -> None:
         """Cut the power: tunnels are lost; the image so far, counters and versions are kept."""
@@ -154,14 +158,16 @@ class FirmwareDevice(HanNode):
         self.tunnel = TunnelServer(self.device_settings.tunnel)
         super().power_off()
 
-    async def reboot_into(self, version: int) -> None:
-        """Go off the network, start the firmware of `version`, and come back."""
+    def reboot_into(self, version: int, started: Callable[[], None]) -> None:
+        """Go off the network, start the firmware of `version` and come back; `started` is called then.
+
+        A power cut meanwhile leaves one whole version to start from, and `started` still to be called.
+        """
         self.power_off()
-        await asyncio.sleep(self.device_settings.reboot_seconds)
-        self.notice(f"starting firmware {version:08X}")
         self.running = replace(self.running, file_version=version)
         self.client = self._new_client()
-        await self.power_on()
+        self._started = started
+        self.spawn(self._start())
 
     # -- frames --------------------------------------------------------------------------------------------
 
@@ -205,6 +211,11 @@ class FirmwareDevice(HanNode):
         """Act on the Upgrade Server's word to run the downloaded image."""
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        await asyncio.sleep(self.device_settings.reboot_seconds)
+        self.notice(f"starting firmware {self.running.file_version:08X}")
+        await self.power_on()
 
     def _dispatch(self, frame: ApsFrame) -> None:
         now = self.clock.now()

@@ -53,7 +53,8 @@ class Hcalcs(FirmwareDevice):
     ) -> None:
         self.held: HeldImage | None = None
         self.activation_code = ActivateImageResponseCode.SUCCESS
-        self._pending: asyncio.TimerHandle | None = None
+        self._pending: Message | None = None
+        self._execution: asyncio.TimerHandle | None = None
         super().__init__(identity, trust, clock, settings)
 
     # -- the image -----------------------------------------------------------------------------------------
@@ -80,6 +81,18 @@ class Hcalcs(FirmwareDevice):
 
     # -- CS06 ----------------------------------------------------------------------------------------------
 
+    async def power_on(self) -> None:
+        """Come up, and take up the future dated command that waits, be its time past or to come."""
+        await super().power_on()
+        self._schedule()
+
+    def power_off(self) -> None:
+        """Cut the power: the held image and the future dated command are kept."""
+        if self._execution is not None:
+            self._execution.cancel()
+            self._execution = None
+        super().power_off()
+
     def on_command(self, message: Message) -> None:
         """Carry out CS06: at once, at its executionDateTime, or cancel what waits for its time."""
         if message.message_code != MESSAGE_CODE:
@@ -87,41 +100,45 @@ class Hcalcs(FirmwareDevice):
             return
         command = decode_command(message.payload)
         if command.execution_date_time is None:
-            self.spawn(self._activate_and_respond(message))
+            self._execute(message)
             return
         # A later command takes the place of the one that waits; a cancellation leaves none.
-        self._cancel_pending()
-        if not command.is_cancellation:
-            at = command.execution_date_time.as_datetime().timestamp()
-            delay = max(0.0, at - self.clock.now())
-            self._pending = asyncio.get_running_loop().call_later(delay, self._execute_pending, message)
+        self._pending = None if command.is_cancellation else message
+        self._schedule()
         self._respond(message, CommandAccepted())
 
-    async def _activate_and_respond(self, message: Message) -> None:
-        self._respond(message, await self._execute(decode_command(message.payload), message.originator))
+    def _schedule(self) -> None:
+        if self._execution is not None:
+            self._execution.cancel()
+            self._execution = None
+        when = None if self._pending is None else decode_command(self._pending.payload).execution_date_time
+        if when is not None:
+            delay = max(0.0, when.as_datetime().timestamp() - self.clock.now())
+            self._execution = asyncio.get_running_loop().call_later(delay, self._execute_pending)
 
-    async def _activate_and_alert(self, message: Message) -> None:
-        outcome = await self._execute(decode_command(message.payload), message.originator)
-        self._send_signed(future_dated_alert(message, self.own_counter.next(), outcome))
+    def _execute_pending(self) -> None:
+        message, self._pending = self._pending, None
+        if message is not None:
+            self._execute(message)
 
-    def _execute_pending(self, message: Message) -> None:
-        self._pending = None
-        self.spawn(self._activate_and_alert(message))
-
-    def _cancel_pending(self) -> None:
-        if self._pending is not None:
-            self._pending.cancel()
-            self._pending = None
-
-    async def _execute(self, command: ActivateFirmwareCommand, supplier: Eui64) -> ExecutionOutcome:
+    def _execute(self, message: Message) -> None:
         """Steps 3 to 5 of GBCS 11.5: image held, hash, activation; the version now executing goes with it."""
-        code = self._judge(command, supplier)
+        code = self._judge(decode_command(message.payload), message.originator)
         self.notice(f"image held against the command's hash and supplier: {code.name.lower()}")
         if code is ActivateImageResponseCode.SUCCESS and self.held is not None:
             version = self.held.file.header.file_version
             self.held = None
-            await self.reboot_into(version)
-        return ExecutionOutcome(activate_image_response_code=code, firmware_version=self.firmware_version)
+            self.reboot_into(version, lambda: self._report(message, code))
+        else:
+            self._report(message, code)
+
+    def _report(self, command: Message, code: ActivateImageResponseCode) -> None:
+        """Respond to a command executed at once, alert of one that was future dated."""
+        outcome = ExecutionOutcome(activate_image_response_code=code, firmware_version=self.firmware_version)
+        if decode_command(command.payload).execution_date_time is None:
+            self._respond(command, outcome)
+        else:
+            self._send_signed(future_dated_alert(command, self.own_counter.next(), outcome))
 
     def _judge(self, command: ActivateFirmwareCommand, supplier: Eui64) -> ActivateImageResponseCode:
         held = self.held

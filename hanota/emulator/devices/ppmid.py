@@ -25,12 +25,12 @@ class Ppmid(FirmwareDevice):
 
     def on_activate(self, image: ImageId) -> None:
         """Reboot into the new image and alert the access control broker of the outcome."""
-        self.spawn(self._activate(image))
-
-    async def _activate(self, image: ImageId) -> None:
         result = self.activation_result
         succeeded = result is ActivateImageResult.SUCCESS
-        await self.reboot_into(image.file_version if succeeded else self.running.file_version)
+        version = image.file_version if succeeded else self.running.file_version
+        self.reboot_into(version, lambda: self._alert(result))
+
+    def _alert(self, result: ActivateImageResult) -> None:
         broker, *_ = self.keystore.access_control_brokers()
         alert = ppmid_activation_alert(
             self.eui64,

@@ -1,0 +1,160 @@
+"""The journal: one order for all who listen, and nothing told that was not kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hanota.errors import StoreError, VerificationError
+from hanota.hub.events import Event, EventKind, Party
+from hanota.hub.job_book import JobBook
+from hanota.hub.jobs import JobKind, JobState, Trigger
+from hanota.hub.journal import Journal
+from tests.hub_support import EPOCH, HCALCS, HCALCS_IMAGE, PPMID, FullDisk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Fixed:
+    def now(self) -> float:
+        return EPOCH
+
+
+@pytest.fixture
+def store() -> Iterator[FullDisk]:
+    store = FullDisk()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def journal(store: FullDisk) -> Journal:
+    return Journal(store, Fixed())
+
+
+def note(journal: Journal, text: str = "") -> Event:
+    return journal.record(
+        EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=PPMID.eui64, detail={"text": text}
+    )
+
+
+def test_every_listener_hears_every_event_in_the_order_of_seq_though_one_records_more(
+    journal: Journal, store: FullDisk
+) -> None:
+    heard: dict[str, list[int]] = {"first": [], "second": [], "third": []}
+
+    def echo(event: Event) -> None:
+        heard["second"].append(event.seq)
+        if event.detail["text"]:
+            note(journal, str(event.detail["text"])[1:])
+
+    journal.subscribe(lambda event: heard["first"].append(event.seq))
+    journal.subscribe(echo)
+    journal.subscribe(lambda event: heard["third"].append(event.seq))
+    note(journal, "aaa")
+    note(journal)
+    order = [event.seq for event in store.events()]
+    assert len(order) == 5
+    assert heard == {"first": order, "second": order, "third": order}
+
+
+def test_events_of_a_transaction_are_told_together_after_it_has_committed(
+    journal: Journal, store: FullDisk
+) -> None:
+    heard: list[Event] = []
+    journal.subscribe(heard.append)
+    with journal.transaction():
+        note(journal, "one")
+        with journal.transaction():
+            note(journal, "two")
+        assert heard == []
+    assert heard == store.events()
+    assert [event.detail["text"] for event in heard] == ["one", "two"]
+
+
+def test_nothing_of_a_transaction_that_fails_is_kept_or_told(journal: Journal, store: FullDisk) -> None:
+    heard: list[Event] = []
+    journal.subscribe(heard.append)
+    note(journal, "before")
+    with pytest.raises(StoreError), journal.transaction():
+        note(journal, "lost")
+        store.failing = "INSERT INTO event"
+        note(journal, "lost, too")
+    store.failing = None
+    note(journal, "after")
+    assert [event.detail["text"] for event in heard] == ["before", "after"]
+    assert heard == store.events()
+    assert heard[0].seq < heard[1].seq
+
+
+def test_nothing_is_told_when_the_commit_itself_fails(journal: Journal, store: FullDisk) -> None:
+    heard: list[Event] = []
+    journal.subscribe(heard.append)
+    store.failing = "COMMIT"
+    with pytest.raises(StoreError):
+        note(journal, "lost")
+    store.failing = None
+    note(journal, "kept")
+    assert [event.detail["text"] for event in heard] == ["kept"]
+
+
+def test_a_failure_within_comes_out_as_it_is(journal: Journal) -> None:
+    undone: list[str] = []
+    journal.on_rollback(lambda: undone.append("undone"))
+    with pytest.raises(VerificationError, match="forged"), journal.transaction():
+        note(journal)
+        with journal.transaction():
+            raise VerificationError("forged")
+    assert undone == ["undone"]  # once, when all of it is over
+
+
+def test_memory_is_put_right_after_a_rollback_within_a_rollback(journal: Journal, store: FullDisk) -> None:
+    book = JobBook(store, journal, Fixed())
+    digest = store.put_image(HCALCS_IMAGE.data)
+    job = book.add("request", JobKind.HCALCS, HCALCS.eui64, digest, HCALCS_IMAGE)
+    with pytest.raises(VerificationError, match="forged"), journal.transaction():
+        book.move(job, Trigger.CANCEL)
+        with journal.transaction():
+            raise VerificationError("forged")
+    assert book.open_job(HCALCS.eui64) == job
+
+
+def test_who_hears_of_a_move_finds_the_job_moved(journal: Journal, store: FullDisk) -> None:
+    book = JobBook(store, journal, Fixed())
+    digest = store.put_image(HCALCS_IMAGE.data)
+    found: list[JobState | None] = []
+
+    def look(_: Event) -> None:
+        job = book.open_job(HCALCS.eui64)
+        found.append(None if job is None else job.state)
+
+    journal.subscribe(look)
+    job = book.add("request", JobKind.HCALCS, HCALCS.eui64, digest, HCALCS_IMAGE)
+    job = book.move(job, Trigger.IMAGE_NOTIFY)
+    book.move(job, Trigger.CANCEL)
+    assert found == [JobState.ACCEPTED, JobState.NOTIFIED, None]
+
+
+def test_a_listener_that_ended_hears_no_more(journal: Journal) -> None:
+    heard: list[Event] = []
+    end = journal.subscribe(heard.append)
+    note(journal)
+    end()
+    note(journal)
+    assert len(heard) == 1
+
+
+def test_an_event_as_json_says_who_what_and_when() -> None:
+    event = Event(7, EPOCH, EventKind.JOB_STATE, Party.HUB, Party.DCC, PPMID.eui64, 3, {"state": "held"})
+    assert event.to_json() == {
+        "seq": 7,
+        "at": "2027-01-15T08:00:00.000Z",
+        "kind": "job.state",
+        "from": "hub",
+        "to": "DCC",
+        "device": str(PPMID.eui64),
+        "job": 3,
+        "state": "held",
+    }
