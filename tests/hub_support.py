@@ -17,7 +17,11 @@ from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, Upd
 from hanota.emulator.loop import run_virtual
 from hanota.errors import StoreError
 from hanota.eui64 import Eui64
-from hanota.gbcs.activate_firmware import ActivateImageResponseCode, ExecutionOutcome, activate_firmware_response
+from hanota.gbcs.activate_firmware import (
+    ActivateImageResponseCode,
+    ExecutionOutcome,
+    activate_firmware_response,
+)
 from hanota.gbcs.alerts import ActivateImageResult, ppmid_activation_alert
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.crypto import protect, sign
@@ -42,6 +46,7 @@ from hanota.zse.tunneling import DataReceived, TunnelServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from datetime import datetime
 
     from hanota.dcc.broker import BrokerSettings
     from hanota.dcc.exchange import ExchangeSettings
@@ -88,17 +93,27 @@ def virtual(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]
     return run
 
 
-def header(kind: JobKind, version: int = NEW_VERSION, **fields: Any) -> OtaHeader:
+def header(kind: JobKind, version: int = NEW_VERSION, destination: Eui64 | None = None) -> OtaHeader:
     image_type = IMAGE_TYPE_PPMID if kind is JobKind.PPMID else IMAGE_TYPE_HCALCS
-    return OtaHeader(MANUFACTURER, image_type, version, hardware_versions=HARDWARE, **fields)
+    return OtaHeader(
+        MANUFACTURER,
+        image_type,
+        version,
+        hardware_versions=HARDWARE,
+        upgrade_file_destination=destination,
+    )
 
 
-def image(kind: JobKind, version: int = NEW_VERSION, size: int = 200, **fields: Any) -> OtaFile:
+def image(
+    kind: JobKind, version: int = NEW_VERSION, size: int = 200, destination: Eui64 | None = None
+) -> OtaFile:
     """Return an Upgrade Image of `kind`, its Manufacturer Image made of `size` octets."""
     octets = bytes((version + index) & 0xFF for index in range(size))
     if kind is JobKind.PPMID:
-        return build_ppmid_image(header(kind, version, **fields), octets)
-    return build_signed_image(header(kind, version, **fields), octets, supplier_signer(SUPPLIER.signing_key))
+        return build_ppmid_image(header(kind, version, destination), octets)
+    return build_signed_image(
+        header(kind, version, destination), octets, supplier_signer(SUPPLIER.signing_key)
+    )
 
 
 PPMID_IMAGE = image(JobKind.PPMID)
@@ -117,7 +132,7 @@ class Sent:
 
 
 class FakeRadio:
-    """HanRadio in memory. Put a device into `errors` to have its frames fail, into `hung` to have none end."""
+    """HanRadio in memory; a device in `errors` has its frames fail, one in `hung` has none of them end."""
 
     LATENCY = 0.01
 
@@ -272,9 +287,7 @@ class Lab:
         device.lab = self
         self.radio.devices[device.eui64] = device
 
-    async def joined(
-        self, credentials: Credentials, kind: JobKind, hardware_version: int = 1
-    ) -> FakeDevice:
+    async def joined(self, credentials: Credentials, kind: JobKind, hardware_version: int = 1) -> FakeDevice:
         """Return a new device that joined and has its tunnel."""
         device = self.device(credentials, kind, hardware_version)
         self.hub.device_joined(device.eui64)
@@ -297,27 +310,29 @@ class Lab:
         return RequestId(originator, target, self.counter)
 
     def update(
-        self, kind: JobKind, *devices: Eui64, file: OtaFile | bytes | None = None, request_id: RequestId | None = None
+        self,
+        kind: JobKind,
+        *devices: Eui64,
+        file: OtaFile | bytes | None = None,
+        request_id: RequestId | None = None,
     ) -> Sequence[Job]:
         """Send SR 11.4 or 11.1 for `devices`."""
         file = file or (PPMID_IMAGE if kind is JobKind.PPMID else HCALCS_IMAGE)
         data = file if isinstance(file, bytes) else file.data
         make = UpdatePpmidFirmware if kind is JobKind.PPMID else UpdateFirmware
-        return self.dcc.update_firmware(make(request_id or self.request_id(), data, "01000001", devices), kind)
+        return self.dcc.update_firmware(
+            make(request_id or self.request_id(), data, "01000001", devices), kind
+        )
 
-    def pre_command(
-        self, device: Eui64 = HCALCS.eui64, file: OtaFile = HCALCS_IMAGE, **fields: Any
-    ) -> tuple[RequestId, Message]:
-        """Send SR 11.3 and return its RequestID and Pre-Command."""
-        request_id = self.request_id(device)
-        octets = self.dcc.transform(ActivateFirmware(request_id, file.manufacturer_image_hash, **fields))
-        return request_id, Message.decode(octets)
+    def pre_command(self, when: datetime | None = None) -> tuple[RequestId, Message]:
+        """Send SR 11.3 for the HCALCS and return its RequestID and Pre-Command."""
+        request_id = self.request_id(HCALCS.eui64)
+        request = ActivateFirmware(request_id, HCALCS_IMAGE.manufacturer_image_hash, when)
+        return request_id, Message.decode(self.dcc.transform(request))
 
-    def activate(
-        self, device: Eui64 = HCALCS.eui64, file: OtaFile = HCALCS_IMAGE, **fields: Any
-    ) -> asyncio.Future[Message]:
+    def activate(self, when: datetime | None = None) -> asyncio.Future[Message]:
         """Send SR 11.3, sign its Pre-Command, send it back and return what gives the response."""
-        request_id, pre_command = self.pre_command(device, file, **fields)
+        request_id, pre_command = self.pre_command(when)
         return self.dcc.send_signed_pre_command(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
 
     async def held(self) -> FakeDevice:
@@ -416,9 +431,7 @@ def outcome(
 ) -> Message:
     """Return the CS06 response of the device `by` to `command`."""
     message = Message.decode(command) if isinstance(command, bytes) else command
-    payload = ExecutionOutcome(
-        activate_image_response_code=code, firmware_version=version.to_bytes(4, "big")
-    )
+    payload = ExecutionOutcome(activate_image_response_code=code, firmware_version=version.to_bytes(4, "big"))
     return sign(activate_firmware_response(message, payload, EPOCH), by.signing_key)
 
 

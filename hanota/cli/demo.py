@@ -85,7 +85,9 @@ def _speed(text: str) -> float | None:
     except ValueError:
         speed = math.nan
     if not (math.isfinite(speed) and speed > 0):
-        raise ConfigError(f"--speed {text!r} is neither `fast` nor a number above 0")
+        raise ConfigError(
+            f"--speed {text!r} is neither `fast` nor a number above 0", hint="1 is as slow as a real radio"
+        )
     return speed
 
 
@@ -96,7 +98,9 @@ def _read_document(path: Path) -> ServiceRequest:
         with path.open("rb") as file:
             document = file.read(MAXIMUM_DOCUMENT + 1)
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="name a DUIS document: an XML file"
+        ) from error
     try:
         return parse_request(document)
     except RemoteProtocolError as error:

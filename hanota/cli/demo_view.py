@@ -177,7 +177,8 @@ def _verdict(report: DemoReport) -> str:
     if report.succeeded:
         return "[bold green]Every device runs its new version; every signature and MAC was verified.[/]"
     faults = [
-        f"{outcome.device} was to run {outcome.wanted.hex().upper()}"
+        f"{outcome.device} was to run {outcome.wanted.hex().upper()}, its job is "
+        + (f"{outcome.job}: {outcome.cause}" if outcome.job else "none")
         for outcome in report.outcomes
         if not outcome.succeeded
     ]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hanota.dcc.counters import stored_counters
 from hanota.errors import UnverifiableError, VerificationError
 from hanota.gbcs.activate_firmware import activate_firmware_precommand
-from hanota.gbcs.counters import CounterLog
 from hanota.gbcs.crypto import protect
 from hanota.gbcs.message import Message
 from hanota.gbcs.read_firmware_version import read_firmware_version_command
@@ -63,23 +63,23 @@ class AccessControlBroker:
         return message
 
     def accept(self, octets: bytes) -> Message:
-        """Return the command made of a Signed Pre-Command.
+        """Return the command made of a Signed Pre-Command; `passed_on` notes that it goes out.
 
         Raise RemoteProtocolError where a rule is broken, UnverifiableError where a key is missing.
         """
-        supplier = Message.decode(octets).originator
-        last = self._store.counter(_COMMAND_COUNTER, supplier)
-        counters = CounterLog({supplier: last} if last else None)
+        counters = stored_counters(self._store, _COMMAND_COUNTER, Message.decode(octets))
         message = verify_signed_precommand(octets, self._keystore, counters)
         if message.to_be_signed() not in self._waiting:
             raise VerificationError(
                 "no Pre-Command with these octets is waiting to be signed",
                 hint="ask for the Pre-Command again (Command Variant 4) and change nothing but the signature",
             )
-        command = self._add_mac(message)
-        self._store.raise_counter(_COMMAND_COUNTER, supplier, message.originator_counter)
-        del self._waiting[message.to_be_signed()]
-        return command
+        return self._add_mac(message)
+
+    def passed_on(self, command: Message) -> None:
+        """Use up the command's Pre-Command and its Originator Counter; raise StoreError."""
+        self._store.raise_counter(_COMMAND_COUNTER, command.originator, command.originator_counter)
+        self._waiting.pop(command.to_be_signed(), None)
 
     def read_firmware_version(self, supplier: Eui64, supplier_counter: int, device: Eui64) -> Message:
         """Return a CS08 command of the broker's own, for `supplier`."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hanota.dcc.errors import RequestRejectedError
 from hanota.errors import LocalProtocolError, RemoteProtocolError, UnverifiableError
 from hanota.gbcs.activate_firmware import CANCELLATION
+from hanota.gbcs.counters import MAXIMUM_COUNTER
 from hanota.hub.distribution import IMAGE_SHAPE
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind, Trigger
@@ -89,8 +90,9 @@ class Dcc:
             devices=[str(device) for device in request.device_ids],
         )
         types = {entry.device: entry.device_type for entry in self._hub.device_log}
-        eligible = [device for device in request.device_ids if types.get(device) in update.device_types]
-        refused = [device for device in request.device_ids if device not in eligible]
+        named = dict.fromkeys(request.device_ids)  # a device that is named twice is updated once
+        eligible = [device for device in named if types.get(device) in update.device_types]
+        refused = [device for device in named if device not in eligible]
         if not eligible:
             nobody = RemoteProtocolError(
                 f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, refused))}"
@@ -140,10 +142,13 @@ class Dcc:
         """Take a Signed Pre-Command (Command Variant 5); the future gives the device's response."""
         try:
             command = self._broker.accept(octets)
-        except (RemoteProtocolError, UnverifiableError) as error:
+            _check_names(request_id, command)
+            self._exchange.check_room()
+        except (RemoteProtocolError, LocalProtocolError, UnverifiableError) as error:
             raise self._rejected(request_id, error) from error
         device = command.recipient
         with self._journal.transaction():
+            self._broker.passed_on(command)
             self._journal.record(
                 EventKind.SIGNED_PRE_COMMAND,
                 Party.SERVICE_USER,
@@ -158,7 +163,7 @@ class Dcc:
             )
             self._acknowledge(request_id, "I99", "accepted, the response follows")
             self._hub.settle(device, Trigger.COMMAND_RELAYED)
-            return self._send(request_id, "11.3", command, "supplier's signature, ACB MAC")
+        return self._exchange.send(request_id, "11.3", command, "supplier's signature, ACB MAC")
 
     def read_firmware_version(self, request: ReadFirmwareVersion) -> asyncio.Future[Message]:
         """Take SR 11.2; the future gives the device's response."""
@@ -166,13 +171,14 @@ class Dcc:
         self._begin(request, "Read Firmware Version")
         self._check_target(request_id)
         try:
+            self._exchange.check_room()
             command = self._broker.read_firmware_version(
                 request_id.originator, request_id.counter, request_id.target
             )
-        except UnverifiableError as error:
+        except (LocalProtocolError, UnverifiableError) as error:
             raise self._rejected(request_id, error) from error
         self._acknowledge(request_id, "I99", "accepted, the response follows")
-        return self._send(request_id, request.service_reference, command, "ACB MAC")
+        return self._exchange.send(request_id, request.service_reference, command, "ACB MAC")
 
     # -- what the hub hands up (Uplink) ------------------------------------------------------------------
 
@@ -192,7 +198,7 @@ class Dcc:
         with self._journal.transaction():
             new = self._store.add_service_request(request_id, reference, self._clock.now())
             originator, counter = request.request_id.originator, request.request_id.counter
-            if counter > last_request_counter(self._store, originator):
+            if last_request_counter(self._store, originator) < counter <= MAXIMUM_COUNTER:
                 self._store.raise_counter(_REQUEST_COUNTER, originator, counter)
             self._journal.record(
                 EventKind.REQUEST_RECEIVED,
@@ -200,6 +206,11 @@ class Dcc:
                 Party.DCC,
                 detail={"request_id": request_id, "service_reference": reference, "name": name, **detail},
             )
+        if counter > MAXIMUM_COUNTER:
+            too_high = RemoteProtocolError(
+                f"the counter of RequestID {request_id} is above {MAXIMUM_COUNTER}, the highest of GBCS"
+            )
+            raise self._rejected(request.request_id, too_high)
         if not new:
             error = RemoteProtocolError(
                 f"Service Request {reference} {request_id} was handled already",
@@ -225,14 +236,6 @@ class Dcc:
             },
         )
 
-    def _send(
-        self, request_id: RequestId, reference: str, command: Message, carries: str
-    ) -> asyncio.Future[Message]:
-        try:
-            return self._exchange.send(request_id, reference, command, carries)
-        except LocalProtocolError as error:
-            raise self._rejected(request_id, error) from error
-
     def _rejected(
         self, request_id: RequestId, error: RemoteProtocolError | LocalProtocolError | UnverifiableError
     ) -> RequestRejectedError:
@@ -248,3 +251,12 @@ class Dcc:
 def last_request_counter(store: Store, service_user: Eui64) -> int:
     """Return the highest RequestID counter of `service_user` so far, 0 where there was none."""
     return store.counter(_REQUEST_COUNTER, service_user)
+
+
+def _check_names(request_id: RequestId, command: Message) -> None:
+    named = (request_id.originator, request_id.target, request_id.counter)
+    if named != (command.originator, command.recipient, command.originator_counter):
+        raise RemoteProtocolError(
+            f"RequestID {request_id} does not name the command's parties and Originator Counter: "
+            f"{command.originator}:{command.recipient}:{command.originator_counter}"
+        )

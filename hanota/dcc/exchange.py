@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hanota.dcc.errors import NoResponseError
 from hanota.errors import LocalProtocolError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.hub.hub import Hub
     from hanota.hub.journal import Journal
+
+_Key: TypeAlias = "tuple[Eui64, Eui64, int, bytes]"
+"""Device, remote party, Originator Counter, Message Code with supplementary fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,26 @@ class Command:
 
 
 class Exchange:
-    """Matches responses to commands: by device, Originator Counter and Message Code."""
+    """Matches responses to commands: by all they repeat of one, as `gbcs.verification` says."""
 
     def __init__(self, hub: Hub, journal: Journal, settings: ExchangeSettings | None = None) -> None:
         self._hub, self._journal = hub, journal
         self._settings = settings or ExchangeSettings()
-        self._waiting: dict[tuple[Eui64, int, int], tuple[Command, asyncio.TimerHandle]] = {}
+        self._waiting: dict[_Key, tuple[Command, asyncio.TimerHandle]] = {}
+
+    def check_room(self) -> None:
+        """Raise LocalProtocolError when too many commands wait for a response already."""
+        if len(self._waiting) >= self._settings.waiting:
+            raise LocalProtocolError(f"{len(self._waiting)} commands are waiting for a response already")
 
     def send(
         self, request_id: RequestId, service_reference: str, message: Message, carries: str
     ) -> asyncio.Future[Message]:
         """Hand a command to the hub; the future gives the response, or raises NoResponseError.
 
-        Raise LocalProtocolError when too many commands wait already.
+        Raise LocalProtocolError as `check_room` does.
         """
-        key = _key(message.recipient, message)
-        if len(self._waiting) >= self._settings.waiting or key in self._waiting:
-            raise LocalProtocolError(f"{len(self._waiting)} commands are waiting for a response already")
+        self.check_room()
         octets = message.encode()
         loop = asyncio.get_running_loop()
         response: asyncio.Future[Message] = loop.create_future()
@@ -79,26 +85,24 @@ class Exchange:
         timer = loop.call_later(
             seconds, self._give_up, message.recipient, message, f"no response within {seconds:.0f} s"
         )
-        self._waiting[key] = (Command(request_id, service_reference, message, response), timer)
+        command = Command(request_id, service_reference, message, response)
+        self._waiting[_key_of_command(message)] = (command, timer)
         try:
             self._hub.relay(message.recipient, octets)
-        except LocalProtocolError:
-            self._waiting.pop(key)[1].cancel()
-            raise
+        except LocalProtocolError as error:
+            self._give_up(message.recipient, message, str(error))
         return response
 
-    def match(self, device: Eui64, response: Message) -> Command | None:
-        """Return the command that `response` answers and wait for it no longer; None where none waits.
+    def awaited(self, device: Eui64, response: Message) -> Command | None:
+        """Return the command that `response`, sent by `device`, answers; None where none waits."""
+        command, _ = self._waiting.get(_key_of_response(device, response), (None, None))
+        return command
 
-        Beside what it is found by, a response repeats its command's other party and supplementary fields.
-        """
-        command, _ = self._waiting.get(_key(device, response), (None, None))
-        if command is None or (response.recipient, response.other_information) != (
-            command.message.originator,
-            command.message.other_information,
-        ):
-            return None
-        return self._forget(device, response)
+    def answered(self, command: Command, response: Message) -> None:
+        """Wait for the response no longer and give it to whom it is for."""
+        self._forget(command.message)
+        if not command.response.done():
+            command.response.set_result(response)
 
     def undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
         """Give up a command that the hub could not deliver."""
@@ -112,9 +116,17 @@ class Exchange:
         self._waiting.clear()
 
     def _give_up(self, device: Eui64, message: Message, reason: str) -> None:
-        command = self._forget(device, message)
+        command = self._forget(message)
         if command is None:
             return
+        if not command.response.done():
+            command.response.set_exception(
+                NoResponseError(
+                    f"{device} did not answer {use_case_name(message)}: {reason}",
+                    hint="a device that refuses a command as not authentic stays silent: see its own log",
+                )
+            )
+            command.response.exception()  # nobody need wait for it: the journal has it
         self._journal.record(
             EventKind.RESPONSE_RETURNED,
             Party.DCC,
@@ -126,21 +138,17 @@ class Exchange:
                 "outcome": f"no response: {reason}",
             },
         )
-        if not command.response.done():
-            command.response.set_exception(
-                NoResponseError(
-                    f"{device} did not answer {use_case_name(message)}: {reason}",
-                    hint="a device that refuses a command as not authentic stays silent: see its own log",
-                )
-            )
-            command.response.exception()  # nobody need wait for it: the journal has it
 
-    def _forget(self, device: Eui64, message: Message) -> Command | None:
-        command, timer = self._waiting.pop(_key(device, message), (None, None))
+    def _forget(self, message: Message) -> Command | None:
+        command, timer = self._waiting.pop(_key_of_command(message), (None, None))
         if timer is not None:
             timer.cancel()
         return command
 
 
-def _key(device: Eui64, message: Message) -> tuple[Eui64, int, int]:
-    return device, message.originator_counter, message.message_code
+def _key_of_command(command: Message) -> _Key:
+    return command.recipient, command.originator, command.originator_counter, command.other_information
+
+
+def _key_of_response(device: Eui64, response: Message) -> _Key:
+    return device, response.recipient, response.originator_counter, response.other_information

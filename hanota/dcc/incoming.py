@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, assert_never
 
+from hanota.dcc.counters import stored_counters
 from hanota.errors import RemoteProtocolError, UnverifiableError, VerificationError
 from hanota.gbcs.activate_firmware import (
     ActivateFirmwareCommand,
@@ -68,27 +69,46 @@ class Incoming:
             message = verify_from_device(octets, device, self._keystore)
             payload = decode_payload(message)
             _check_codes(payload)
-            with self._journal.transaction():
-                match message.shape:
-                    case Shape.RESPONSE:
-                        self._response(device, message, payload)
-                    case Shape.ALERT:
-                        self._alert(device, message, payload)
-                    case Shape.PRE_COMMAND | Shape.SIGNED_PRE_COMMAND | Shape.COMMAND:
-                        raise VerificationError("a device sends responses and alerts, no commands")
-                    case _:
-                        assert_never(message.shape)
+            command = self._check_expected(device, message, payload)
         except (RemoteProtocolError, UnverifiableError) as error:
             self._journal.record(
                 EventKind.GBCS_REFUSED, Party.DEVICE, Party.DCC, device=device, detail={"reason": str(error)}
             )
+            return
+        with self._journal.transaction():
+            if command is None:
+                self._alert(device, message, payload)
+            else:
+                self._response(device, message, payload, command)
+        # After the commit: whoever waits, waits on where nothing could be stored.
+        if command is not None:
+            self._exchange.answered(command, message)
+
+    def _check_expected(self, device: Eui64, message: Message, payload: Payload | None) -> Command | None:
+        """Return the command that a response answers, None for a new alert; raise VerificationError."""
+        match message.shape:
+            case Shape.RESPONSE:
+                command = self._exchange.awaited(device, message)
+                if command is None:
+                    raise VerificationError(
+                        f"a {use_case_name(message)} response to nothing that waits for one"
+                    )
+                return command
+            case Shape.ALERT:
+                stored_counters(self._store, _ALERT_COUNTER, message).check(
+                    device, message.originator_counter
+                )
+                if isinstance(payload, FirmwareTransferAlert) and device != self._hub.eui64:
+                    raise VerificationError(f"CCS08 is the hub's to send, not {device}'s")
+                return None
+            case Shape.PRE_COMMAND | Shape.SIGNED_PRE_COMMAND | Shape.COMMAND:
+                raise VerificationError("a device sends responses and alerts, no commands")
+            case _:
+                assert_never(message.shape)
 
     # -- responses ---------------------------------------------------------------------------------------
 
-    def _response(self, device: Eui64, message: Message, payload: Payload | None) -> None:
-        command = self._exchange.match(device, message)
-        if command is None:
-            raise VerificationError(f"a {use_case_name(message)} response to nothing that waits for one")
+    def _response(self, device: Eui64, message: Message, payload: Payload | None, command: Command) -> None:
         self._received(device, message)
         match payload:
             case ExecutionOutcome():
@@ -100,8 +120,6 @@ class Incoming:
             case _:
                 outcome = "received"
         self._returned(device, command, outcome, payload)
-        if not command.response.done():
-            command.response.set_result(message)
 
     def _accepted(self, device: Eui64, command: ActivateFirmwareCommand) -> str:
         if command.is_cancellation:
@@ -125,11 +143,6 @@ class Incoming:
     # -- alerts ------------------------------------------------------------------------------------------
 
     def _alert(self, device: Eui64, message: Message, payload: Payload | None) -> None:
-        last = self._store.counter(_ALERT_COUNTER, device)
-        if message.originator_counter <= last:
-            raise VerificationError(
-                f"an alert with counter {message.originator_counter} after one with {last}: an old one again"
-            )
         self._store.raise_counter(_ALERT_COUNTER, device, message.originator_counter)
         self._received(device, message)
         match payload:
@@ -148,7 +161,7 @@ class Incoming:
                     "PPMIDAlert",
                 )
             case FirmwareTransferAlert():
-                self._transferred(device, payload)
+                self._transferred(payload)
             case _:
                 self._told(EventKind.DEVICE_ALERT, device, message.message_code, "received", b"")
 
@@ -159,9 +172,7 @@ class Incoming:
         self._hub.settle(device, Trigger.OUTCOME_FAILURE, "CS09: activation failed")
         return "ActivationFailure"
 
-    def _transferred(self, device: Eui64, alert: FirmwareTransferAlert) -> None:
-        if device != self._hub.eui64:
-            raise VerificationError(f"CCS08 is the hub's to send, not {device}'s")
+    def _transferred(self, alert: FirmwareTransferAlert) -> None:
         outcome = TransferResponseCode(alert.response_code).name.lower()
         self._told(
             EventKind.DCC_ALERT,

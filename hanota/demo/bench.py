@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.demo.parties import Parties
     from hanota.demo.plan import Plan
+    from hanota.emulator.airtime import AirSettings
+    from hanota.emulator.line import LineSettings
     from hanota.eui64 import Eui64
 
 DEVICE_CLASSES: Final[dict[JobKind, type[FirmwareDevice]]] = {JobKind.PPMID: Ppmid, JobKind.HCALCS: Hcalcs}
@@ -37,10 +39,18 @@ class Bench:
         self.dongle.stop()
 
 
-def make_bench(plan: Plan, parties: Parties, clock: Clock, seed: int) -> Bench:
+def make_bench(
+    plan: Plan,
+    parties: Parties,
+    clock: Clock,
+    seed: int,
+    *,
+    line: LineSettings | None = None,
+    air: AirSettings | None = None,
+) -> Bench:
     """Set up dongle and devices, nothing joined yet."""
-    air = Air(seed=seed)
-    dongle = ZnpCoordinator(air, eui64=parties.hub.eui64, seed=seed)
+    medium = Air(seed=seed, settings=air)
+    dongle = ZnpCoordinator(medium, eui64=parties.hub.eui64, line=line, seed=seed)
     devices = {
         planned.device: DEVICE_CLASSES[planned.kind](
             DeviceIdentity(
@@ -55,7 +65,7 @@ def make_bench(plan: Plan, parties: Parties, clock: Clock, seed: int) -> Bench:
         )
         for planned in plan.devices
     }
-    return Bench(air, dongle, devices)
+    return Bench(medium, dongle, devices)
 
 
 def install_code(device: Eui64) -> bytes:

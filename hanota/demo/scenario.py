@@ -59,7 +59,10 @@ class DemonstrationError(HanotaError):
 
 @dataclass(frozen=True, slots=True)
 class DeviceOutcome:
-    """How it ended for one device; `reported` is what CS08 read back, None where there was no answer."""
+    """How it ended for one device; `reported` is what CS08 read back, None where there was no answer.
+
+    `cause` is what moved the job last.
+    """
 
     device: Eui64
     kind: JobKind
@@ -67,6 +70,7 @@ class DeviceOutcome:
     wanted: bytes
     reported: bytes | None
     job: JobState | None
+    cause: str
 
     @property
     def succeeded(self) -> bool:
@@ -83,6 +87,7 @@ class Scenario:
         self._hub, self._dcc, self._journal = assembly.hub, assembly.dcc, assembly.journal
         self._settings = settings or ScenarioSettings()
         self._jobs: dict[Eui64, JobState] = {}
+        self._causes: dict[Eui64, str] = {}
         self._joined: set[Eui64] = set()
         self._refused = 0
         self._counter = max(request.request_id.counter for request in plan.requests)
@@ -188,6 +193,7 @@ class Scenario:
             wanted=planned.target_version,
             reported=reported,
             job=self._jobs.get(planned.device),
+            cause=self._causes.get(planned.device, ""),
         )
 
     # -- waiting -----------------------------------------------------------------------------------------
@@ -195,6 +201,7 @@ class Scenario:
     def _follow(self, event: Event) -> None:
         if event.kind is EventKind.JOB_STATE and event.device is not None:
             self._jobs[event.device] = JobState(str(event.detail["state"]))
+            self._causes[event.device] = str(event.detail["cause"])
         if event.kind is EventKind.DEVICE_JOINED and event.device is not None:
             self._joined.add(event.device)
         if event.kind in (EventKind.GBCS_REFUSED, EventKind.FRAME_REFUSED):

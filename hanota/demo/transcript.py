@@ -55,7 +55,7 @@ def describe(event: Event) -> str:
         case EventKind.TRANSFER_PROGRESS:
             return f"{detail['octets']} of {detail['total']} octets{_rate(detail)}"
         case EventKind.TRANSFER_STALLED:
-            return f"no Image Block Request for {detail['seconds']:.0f} s, at octet {detail['octets']}"
+            return f"no Image Block Request any more, at octet {detail['octets']} of {detail['total']}"
         case EventKind.UPGRADE_END:
             return f"Upgrade End Request {detail['status']}{_rate(detail)}"
         case EventKind.UPGRADE_END_ANSWERED:

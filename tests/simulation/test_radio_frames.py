@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.emulator.air import Air
 from hanota.emulator.loop import run_virtual
-from hanota.emulator.znp.coordinator import ZnpCoordinator, ZnpSettings
 from hanota.errors import DeliveryError, LocalProtocolError, RadioError
 from hanota.eui64 import Eui64
 from hanota.hub.ports import Priority
 from hanota.radio.application import to_ieee
 from hanota.zcl import ClusterId, Direction, ZclFrame
-from tests.radio_support import DEVICE_ENDPOINT, EPOCH, HCALCS, HUB, HUB_ENDPOINT, PPMID, SETTINGS, bench
+from tests.radio_dongles import DONGLES
+from tests.radio_support import DEVICE_ENDPOINT, EPOCH, FRAME, HCALCS, HUB_ENDPOINT, PPMID, SETTINGS, bench
 
-FRAME = b"\x19\x01\x00\x00\x64"
+if TYPE_CHECKING:
+    from tests.radio_dongles import Dongle
+
+pytestmark = pytest.mark.parametrize("dongle", DONGLES, ids=str)
+
 TUNNELED = b"\x11\x01\x02\x00\x00" + bytes(range(165))
 
 
-def test_frames_go_both_ways_encrypted_between_the_true_endpoints() -> None:
+def test_frames_go_both_ways_encrypted_between_the_true_endpoints(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             await b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)
             frame = await node.hears()
@@ -41,9 +45,9 @@ def test_frames_go_both_ways_encrypted_between_the_true_endpoints() -> None:
     run_virtual(main())
 
 
-def test_encryption_is_left_out_where_the_caller_says_so() -> None:
+def test_encryption_is_left_out_where_the_caller_says_so(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             await b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL, encrypted=False)
             assert not (await node.hears()).secured
@@ -51,22 +55,25 @@ def test_encryption_is_left_out_where_the_caller_says_so() -> None:
     run_virtual(main())
 
 
-def test_a_gbcs_message_of_165_octets_goes_both_ways_in_fragments() -> None:
+@pytest.mark.parametrize("octets", [74, 82, 83, 182, 220, 221, 1200])
+def test_a_message_longer_than_a_frame_goes_both_ways(dongle: Dongle, octets: int) -> None:
     async def main() -> None:
-        async with bench() as b:
+        message = bytes(range(256)) * 5
+        async with bench(dongle) as b:
             node = await b.joined()
-            await b.radio.send(PPMID, ClusterId.TUNNELING, TUNNELED, priority=Priority.CRITICAL)
-            assert (await node.hears()).payload == TUNNELED
-            await node.say(ClusterId.TUNNELING, TUNNELED)
+            await b.radio.send(PPMID, ClusterId.TUNNELING, message[:octets], priority=Priority.CRITICAL)
+            assert (await node.hears()).payload == message[:octets]
+            await node.say(ClusterId.TUNNELING, message[:octets])
             await b.listener.until(lambda: b.listener.frames)
-            assert b.listener.frames[0].data == TUNNELED
+            (frame,) = b.listener.frames
+            assert (frame.data, frame.aps_encrypted) == (message[:octets], True)
 
     run_virtual(main())
 
 
-def test_fragments_that_take_longer_than_one_frame_may_are_waited_for() -> None:
+def test_fragments_that_take_longer_than_one_frame_may_are_waited_for(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             b.air.faults[PPMID].latency = 3.0
             await b.radio.send(PPMID, ClusterId.TUNNELING, TUNNELED, priority=Priority.CRITICAL)
@@ -75,9 +82,9 @@ def test_fragments_that_take_longer_than_one_frame_may_are_waited_for() -> None:
     run_virtual(main())
 
 
-def test_zigpy_can_still_ask_a_smart_energy_device_on_its_own_clusters() -> None:
+def test_zigpy_can_still_ask_a_smart_energy_device_on_its_own_clusters(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             assert b.radio._session is not None
             device = b.radio._session.app.devices[to_ieee(PPMID)]
@@ -95,23 +102,23 @@ def test_zigpy_can_still_ask_a_smart_energy_device_on_its_own_clusters() -> None
     run_virtual(main())
 
 
-def test_a_frame_too_large_for_the_coordinator_is_refused_and_harms_nothing() -> None:
+def test_a_frame_too_large_to_fragment_is_refused_and_harms_nothing(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
-            with pytest.raises(LocalProtocolError, match="221 octets; this coordinator carries 220"):
-                await b.radio.send(PPMID, ClusterId.TUNNELING, bytes(221), priority=Priority.CRITICAL)
-            await b.radio.send(PPMID, ClusterId.TUNNELING, bytes(220), priority=Priority.CRITICAL)
-            assert len((await node.hears()).payload) == 220
+            with pytest.raises(LocalProtocolError, match="1601 octets; the limit is 1600"):
+                await b.radio.send(PPMID, ClusterId.TUNNELING, bytes(1601), priority=Priority.CRITICAL)
+            await b.radio.send(PPMID, ClusterId.TUNNELING, bytes(1600), priority=Priority.CRITICAL)
+            assert len((await node.hears()).payload) == 1600
 
     run_virtual(main())
 
 
-def test_the_result_of_one_frame_is_never_taken_for_anothers() -> None:
+def test_the_result_of_one_frame_is_never_taken_for_anothers(dongle: Dongle) -> None:
     """zigpy-znp tells confirmations apart by the packet tsn alone, and would swap these."""
 
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             await b.joined()
             gone = await b.joined(HCALCS)
             gone.power_off()
@@ -128,9 +135,9 @@ def test_the_result_of_one_frame_is_never_taken_for_anothers() -> None:
     run_virtual(main())
 
 
-def test_zigpys_own_packets_share_no_number_with_the_hubs() -> None:
+def test_zigpys_own_packets_share_no_number_with_the_hubs(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             await b.joined()
             gone = await b.joined(HCALCS)
             gone.power_off()
@@ -155,12 +162,11 @@ def test_zigpys_own_packets_share_no_number_with_the_hubs() -> None:
     run_virtual(main())
 
 
-def test_a_coordinator_without_room_gets_the_frame_again_until_it_has() -> None:
+def test_a_coordinator_without_room_gets_the_frame_again_until_it_has(dongle: Dongle) -> None:
     async def main() -> None:
-        air = Air()
-        ncp = ZnpCoordinator(air, eui64=HUB, settings=ZnpSettings(max_in_flight=1))
-        async with bench(air=air, ncp=ncp) as b:
+        async with bench(dongle) as b:
             node = await b.joined()
+            dongle.limit_in_flight(b.ncp, 1)
             payloads = [bytes((0x19, number, 0x05)) for number in range(8)]
             await asyncio.gather(
                 *(
@@ -173,9 +179,9 @@ def test_a_coordinator_without_room_gets_the_frame_again_until_it_has() -> None:
     run_virtual(main())
 
 
-def test_a_critical_frame_passes_the_blocks_that_wait() -> None:
+def test_a_critical_frame_passes_the_blocks_that_wait(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             blocks = [
                 asyncio.ensure_future(
@@ -192,9 +198,9 @@ def test_a_critical_frame_passes_the_blocks_that_wait() -> None:
     run_virtual(main())
 
 
-def test_more_frames_than_the_setting_allows_are_refused_not_queued() -> None:
+def test_more_frames_than_the_setting_allows_are_refused_not_queued(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench(replace(SETTINGS, sends_waiting=4)) as b:
+        async with bench(dongle, replace(SETTINGS, sends_waiting=4)) as b:
             await b.joined()
             results = await asyncio.gather(
                 *(
@@ -210,9 +216,9 @@ def test_more_frames_than_the_setting_allows_are_refused_not_queued() -> None:
     run_virtual(main())
 
 
-def test_a_device_that_is_not_there_is_a_delivery_error_within_a_bounded_time() -> None:
+def test_a_device_that_is_not_there_is_a_delivery_error_within_a_bounded_time(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             loop = asyncio.get_running_loop()
             began = loop.time()
             with pytest.raises(DeliveryError) as caught:
@@ -223,9 +229,9 @@ def test_a_device_that_is_not_there_is_a_delivery_error_within_a_bounded_time() 
     run_virtual(main())
 
 
-def test_a_cluster_the_device_does_not_have_is_a_delivery_error_at_once() -> None:
+def test_a_cluster_the_device_does_not_have_is_a_delivery_error_at_once(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             await b.joined()
             with pytest.raises(DeliveryError, match="no Smart Energy endpoint with cluster 0x0702"):
                 await b.radio.send(PPMID, ClusterId.METERING, FRAME, priority=Priority.NORMAL)
@@ -234,9 +240,9 @@ def test_a_cluster_the_device_does_not_have_is_a_delivery_error_at_once() -> Non
 
 
 @pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING])
-def test_unencrypted_ota_and_tunneling_frames_are_refused_at_the_radio(cluster: int) -> None:
+def test_unencrypted_ota_and_tunneling_frames_are_refused_at_the_radio(dongle: Dongle, cluster: int) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             await node.say(
                 cluster, ZclFrame(7, 0x01, disable_default_response=False).encode(), encrypted=False
@@ -251,11 +257,11 @@ def test_unencrypted_ota_and_tunneling_frames_are_refused_at_the_radio(cluster: 
     run_virtual(main())
 
 
-def test_a_repeated_frame_is_passed_on_each_time() -> None:
+def test_a_repeated_frame_is_passed_on_each_time(dongle: Dongle) -> None:
     """zigpy would drop the second within 10 s, and a client that repeats a block request would wait."""
 
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             for _ in range(3):
                 await node.say(ClusterId.OTA_UPGRADE, FRAME)
@@ -264,9 +270,9 @@ def test_a_repeated_frame_is_passed_on_each_time() -> None:
     run_virtual(main())
 
 
-def test_a_device_reads_the_time_from_the_hub() -> None:
+def test_a_device_reads_the_time_from_the_hub(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             node = await b.joined()
             read = ZclFrame(9, 0x00, b"\x00\x00\x01\x00", cluster_specific=False)
             await node.say(ClusterId.TIME, read.encode())
@@ -280,9 +286,9 @@ def test_a_device_reads_the_time_from_the_hub() -> None:
     run_virtual(main())
 
 
-def test_a_flood_of_time_reads_is_answered_within_bounds_and_others_are_still_served() -> None:
+def test_a_flood_of_time_reads_is_answered_within_bounds_and_others_are_still_served(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench(replace(SETTINGS, answers_waiting=4)) as b:
+        async with bench(dongle, replace(SETTINGS, answers_waiting=4)) as b:
             node = await b.joined()
             other = await b.joined(HCALCS)
             read = ZclFrame(9, 0x00, b"\x00\x00", cluster_specific=False).encode()
@@ -296,9 +302,9 @@ def test_a_flood_of_time_reads_is_answered_within_bounds_and_others_are_still_se
     run_virtual(main())
 
 
-def test_a_sender_that_goes_away_leaves_no_frame_behind() -> None:
+def test_a_sender_that_goes_away_leaves_no_frame_behind(dongle: Dongle) -> None:
     async def main() -> None:
-        async with bench() as b:
+        async with bench(dongle) as b:
             await b.joined()
             sending = asyncio.ensure_future(
                 b.radio.send(Eui64(bytes(8)), ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)

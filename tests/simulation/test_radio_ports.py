@@ -9,31 +9,32 @@ import pytest
 from hanota.clock import SystemClock
 from hanota.emulator.air import Air
 from hanota.emulator.tty import served_on_pty, served_on_tcp
-from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.errors import RadioError
 from hanota.hub.ports import Priority, RadioState
 from hanota.radio import Coordinator, RadioUrl
 from hanota.zcl import ClusterId
-from tests.radio_support import HUB, PPMID, SETTINGS, Bench, Listener, started
+from tests.radio_dongles import DONGLES
+from tests.radio_support import FRAME, PPMID, SETTINGS, Bench, Listener, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from hanota.emulator.line import Line
+    from tests.radio_dongles import Dongle
 
-FRAME = b"\x19\x01\x00\x00\x64"
 
-
-@pytest.mark.parametrize(("serve", "scheme"), [(served_on_pty, "znp://"), (served_on_tcp, "znp+")])
+@pytest.mark.parametrize(("serve", "joint"), [(served_on_pty, "://"), (served_on_tcp, "+")])
+@pytest.mark.parametrize("dongle", DONGLES, ids=str)
 async def test_a_coordinator_on_a_port_forms_joins_sends_and_is_missed_when_it_is_pulled(
+    dongle: Dongle,
     serve: Callable[[Line], AbstractAsyncContextManager[str]],
-    scheme: str,
+    joint: str,
 ) -> None:
     air = Air()
-    ncp = ZnpCoordinator(air, eui64=HUB)
+    ncp = dongle.make(air)
     async with serve(ncp.line) as path:
-        radio = Coordinator(RadioUrl.parse(f"{scheme}{path}"), SETTINGS, clock=SystemClock())
+        radio = Coordinator(RadioUrl.parse(f"{dongle.family}{joint}{path}"), SETTINGS, clock=SystemClock())
         async with started(Bench(air, ncp, radio, Listener())) as b:
             node = await b.joined()
             await b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)

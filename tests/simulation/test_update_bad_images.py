@@ -271,6 +271,8 @@ def test_attack_downgrade_an_older_version_is_not_offered(kind: JobKind) -> None
             b.update(kind, image=image.data)
             await b.until(lambda: b.seen(EventKind.OTA_REFUSED, device))
             assert "higher file version" in str(b.seen(EventKind.OTA_REFUSED, device)[0].detail["reason"])
+            await b.until_state(device, "rejected", 60)
+            assert b.transfer_alerts(device) == [("8F89", "image_discarded")]
             assert b.device(device).firmware_version == OLD
             assert b.device(device).client.file_offset == 0
             await b.still_serves(device)

@@ -301,7 +301,7 @@ def test_attack_forged_alert_an_old_cs09_again_does_not_end_the_next_job() -> No
             b.ppmid.activation_result = ActivateImageResult.FAILURE
             b.update(JobKind.PPMID)
             await b.until(lambda: b.seen(EventKind.GBCS_REFUSED, PPMID))
-            assert "an old one again" in str(b.seen(EventKind.GBCS_REFUSED, PPMID)[0].detail["reason"])
+            assert "not higher than" in str(b.seen(EventKind.GBCS_REFUSED, PPMID)[0].detail["reason"])
             assert b.state(PPMID) == "activating"
 
     run_virtual(main())

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from tests.simulation.update_support import UpdateBench
 
-SIZE = 20_000
-"""Octets of a Manufacturer Image: 12 s on the modelled radio, long enough to be cut in the middle."""
+SIZE = 10_000
+"""Octets of a Manufacturer Image: 6 s on the modelled radio, long enough to be cut in the middle."""
 MIDDLE = SIZE // 2
 DEVICES = {JobKind.PPMID: PPMID, JobKind.HCALCS: HCALCS}
 
@@ -76,7 +76,7 @@ def test_a_device_that_is_switched_on_and_off_again_and_again_gets_there_in_the_
     async def main() -> None:
         async with update_bench(size=SIZE) as b:
             b.update(JobKind.PPMID)
-            for offset in range(2_000, SIZE, 2_000):
+            for offset in range(1_000, SIZE, 1_000):
                 await b.until_octet(PPMID, offset)
                 b.ppmid.power_off()
                 await asyncio.sleep(1)
@@ -180,7 +180,7 @@ def nothing(_: UpdateBench) -> None:
 
 
 MISHAPS: dict[str, tuple[Callable[[UpdateBench], None], Callable[[UpdateBench], None], float]] = {
-    "the line falls silent for 40 s": (hang, recover, 40),
+    "the line falls silent for 26 s": (hang, recover, 26),
     "the line falls silent for an hour": (hang, recover, 3600),
     "the dongle hears nothing for a minute": (hang_up, recover, 60),
     "the dongle is pulled out for 5 s": (unplug, plug, 5),
@@ -221,7 +221,7 @@ def test_a_dongle_that_restarts_again_and_again_delays_the_update_and_does_not_e
     async def main() -> None:
         async with update_bench(size=SIZE) as b:
             b.update(JobKind.HCALCS)
-            for offset in (4_000, 8_000, 12_000, 16_000):
+            for offset in (2_000, 4_000, 6_000, 8_000):
                 await b.until_octet(HCALCS, offset)
                 restart(b)
                 await b.until(lambda: radio_states(b)[-1] == "lost")
@@ -250,7 +250,7 @@ def test_a_command_that_meets_a_lost_coordinator_goes_out_when_it_is_back() -> N
 
 
 @pytest.mark.parametrize("kind", JobKind)
-@pytest.mark.parametrize("percent", [0, 10, 50, 90])
+@pytest.mark.parametrize("percent", [0, 50, 90])
 def test_a_hub_that_is_started_again_in_mid_transfer_goes_on_with_it(kind: JobKind, percent: int) -> None:
     device = DEVICES[kind]
 

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from hanota.demo.plan import Plan, PlannedDevice
     from hanota.duis.request import ServiceRequest
     from hanota.emulator.air import ApsFrame
+    from hanota.emulator.airtime import AirSettings
     from hanota.emulator.devices import FirmwareDevice
+    from hanota.emulator.line import LineSettings
     from hanota.gbcs.crypto import PrivateKey
     from hanota.hub.events import Event, Json
     from hanota.hub.hub import HubSettings
@@ -290,6 +292,8 @@ async def update_bench(
     store: SqliteStore | None = None,
     prepare: Callable[[Bench], None] | None = None,
     joined: bool = True,
+    line: LineSettings | None = None,
+    air: AirSettings | None = None,
 ) -> AsyncIterator[UpdateBench]:
     """Start everything and let the devices join; `prepare` may meddle with the bench before that."""
     clock = LoopClock(asyncio.get_running_loop(), EPOCH)
@@ -303,7 +307,7 @@ async def update_bench(
     async with AsyncExitStack() as stack:
         store = store or SqliteStore(":memory:")
         stack.callback(store.close)
-        bench = make_bench(plan, parties, clock, seed)
+        bench = make_bench(plan, parties, clock, seed, line=line, air=air)
         stack.callback(bench.switch_off)
         if prepare is not None:
             prepare(bench)

@@ -9,7 +9,7 @@ import pytest
 from hanota.errors import LocalProtocolError
 from hanota.hub.events import EventKind
 from hanota.hub.job_book import JobBook
-from hanota.hub.jobs import TRANSITIONS, JobKind, JobState, Trigger, follow
+from hanota.hub.jobs import TRANSITIONS, Job, JobKind, JobState, Trigger, follow
 from hanota.hub.journal import Journal
 from hanota.store.store import SqliteStore
 from tests.hub_support import EPOCH, HCALCS, HCALCS_IMAGE
@@ -58,7 +58,7 @@ def test_a_job_moves_as_the_table_says_or_not_at_all(state: JobState, trigger: T
     store.close()
 
 
-def _brought_to(book: JobBook, state: JobState) -> object:
+def _brought_to(book: JobBook, state: JobState) -> Job:
     """Walk the one open job of `book` to `state` by the shortest way the table has."""
     ways: dict[JobState, list[Trigger]] = {JobState.ACCEPTED: []}
     queue = [JobState.ACCEPTED]
@@ -67,9 +67,8 @@ def _brought_to(book: JobBook, state: JobState) -> object:
             if target not in ways:
                 ways[target] = [*ways[at], trigger]
                 queue.append(target)
-    job = book.open_job(HCALCS.eui64)
+    (job,) = book.open_jobs()
     for trigger in ways[state]:
-        assert job is not None
         job = book.move(job, trigger)
     return job
 
@@ -95,9 +94,7 @@ def test_no_statement_of_an_outcome_is_taken_before_the_device_was_told_to_activ
 
 
 @pytest.mark.parametrize("state", HAVING_THE_IMAGE)
-@pytest.mark.parametrize(
-    "trigger", [Trigger.IMAGE_NOTIFY, Trigger.QUERY, Trigger.BLOCK, Trigger.UPGRADE_END]
-)
+@pytest.mark.parametrize("trigger", [Trigger.IMAGE_NOTIFY, Trigger.QUERY, Trigger.BLOCK, Trigger.UPGRADE_END])
 def test_what_a_device_asks_late_or_again_takes_no_image_away(state: JobState, trigger: Trigger) -> None:
     assert TRANSITIONS[state].get(trigger, state) is state
 

@@ -14,7 +14,7 @@ from hanota.hub.journal import Journal
 from tests.hub_support import EPOCH, HCALCS, HCALCS_IMAGE, PPMID, FullDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Fixed:
@@ -38,6 +38,14 @@ def note(journal: Journal, text: str = "") -> Event:
     return journal.record(
         EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=PPMID.eui64, detail={"text": text}
     )
+
+
+def fail_within(journal: Journal, do: Callable[[], object]) -> None:
+    """Do something in a transaction, then fail in a block within it."""
+    with journal.transaction():
+        do()
+        with journal.transaction():
+            raise VerificationError("forged")
 
 
 def test_every_listener_hears_every_event_in_the_order_of_seq_though_one_records_more(
@@ -78,10 +86,15 @@ def test_nothing_of_a_transaction_that_fails_is_kept_or_told(journal: Journal, s
     heard: list[Event] = []
     journal.subscribe(heard.append)
     note(journal, "before")
-    with pytest.raises(StoreError), journal.transaction():
-        note(journal, "lost")
-        store.failing = "INSERT INTO event"
-        note(journal, "lost, too")
+
+    def fail() -> None:
+        with journal.transaction():
+            note(journal, "lost")
+            store.failing = "INSERT INTO event"
+            note(journal, "lost, too")
+
+    with pytest.raises(StoreError, match="full"):
+        fail()
     store.failing = None
     note(journal, "after")
     assert [event.detail["text"] for event in heard] == ["before", "after"]
@@ -103,10 +116,8 @@ def test_nothing_is_told_when_the_commit_itself_fails(journal: Journal, store: F
 def test_a_failure_within_comes_out_as_it_is(journal: Journal) -> None:
     undone: list[str] = []
     journal.on_rollback(lambda: undone.append("undone"))
-    with pytest.raises(VerificationError, match="forged"), journal.transaction():
-        note(journal)
-        with journal.transaction():
-            raise VerificationError("forged")
+    with pytest.raises(VerificationError, match="forged"):
+        fail_within(journal, lambda: note(journal))
     assert undone == ["undone"]  # once, when all of it is over
 
 
@@ -114,10 +125,8 @@ def test_memory_is_put_right_after_a_rollback_within_a_rollback(journal: Journal
     book = JobBook(store, journal, Fixed())
     digest = store.put_image(HCALCS_IMAGE.data)
     job = book.add("request", JobKind.HCALCS, HCALCS.eui64, digest, HCALCS_IMAGE)
-    with pytest.raises(VerificationError, match="forged"), journal.transaction():
-        book.move(job, Trigger.CANCEL)
-        with journal.transaction():
-            raise VerificationError("forged")
+    with pytest.raises(VerificationError, match="forged"):
+        fail_within(journal, lambda: book.move(job, Trigger.CANCEL))
     assert book.open_job(HCALCS.eui64) == job
 
 

@@ -7,13 +7,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from hanota.hub.events import EventKind
-from hanota.hub.jobs import JobKind
+from hanota.hub.jobs import JobKind, Trigger
 from hanota.ota.client_events import DownloadFailed, DownloadStarted
 from hanota.ota.commands import (
     NEVER,
     ImageBlock,
     ImageBlockRequest,
     ImageBlockResponse,
+    UpgradeEndRequest,
     UpgradeEndResponse,
     decode_command,
 )
@@ -102,6 +103,23 @@ async def test_a_held_device_is_told_to_wait_and_no_second_ccs08_is_sent() -> No
 
 
 @virtual
+async def test_a_hub_killed_between_upgrade_end_and_its_answer_answers_and_alerts_no_second_time() -> None:
+    with closing(SqliteStore(":memory:")) as store:
+        async with lab(store=store) as made:
+            made.update(JobKind.HCALCS, HCALCS_ID)
+            made.ask(HCALCS_ID, ImageBlockRequest(HCALCS_IMAGE.header.image_id, 0, 48))
+            job = made.hub.jobs.open_job(HCALCS_ID)
+            assert job is not None
+            made.hub.jobs.move(job, Trigger.UPGRADE_END)  # with this the alert was sent; then the power went
+        async with lab(store=store) as made:
+            made.ask(HCALCS_ID, UpgradeEndRequest(Status.SUCCESS, HCALCS_IMAGE.header.image_id))
+            await asyncio.sleep(1)
+            assert upgrade_times(made, HCALCS_ID) == [NEVER]
+            assert made.state(HCALCS_ID) == "held"
+        assert transfer_alerts(store) == []
+
+
+@virtual
 async def test_an_activation_that_was_ordered_before_ends_after_the_restart() -> None:
     with closing(SqliteStore(":memory:")) as store:
         async with lab(store=store) as made:
@@ -155,7 +173,7 @@ async def test_tunnels_are_opened_at_power_on_for_every_device_of_the_device_log
 async def test_a_stopped_hub_sends_nothing_and_waits_for_nothing_whatever_still_arrives() -> None:
     async with lab() as made:
         made.update(JobKind.PPMID, PPMID_ID)
-        made.activate()
+        _ = made.activate()
         await asyncio.sleep(0)
         await made.hub.stop()
         sent = len(made.radio.sent)

@@ -1,4 +1,4 @@
-"""A store that fails: nothing half done, nothing answered without its row, and all well once there is room."""
+"""A store that fails: nothing half done, nothing answered without its row, and all well afterwards."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ async def test_an_upgrade_end_that_cannot_be_stored_is_not_answered_until_it_can
             made.update(JobKind.HCALCS, HCALCS_ID)
             await asyncio.sleep(12)
             assert made.state(HCALCS_ID) == "transferring"
-            assert not [command for command in answers(made, HCALCS_ID) if isinstance(command, UpgradeEndResponse)]
+            assert not [
+                command for command in answers(made, HCALCS_ID) if isinstance(command, UpgradeEndResponse)
+            ]
             store.failing = None
             await asyncio.sleep(12)
             assert made.state(HCALCS_ID) == "held"
@@ -163,8 +165,8 @@ async def test_an_image_that_was_altered_in_the_store_is_not_served() -> None:
     with closing(FullDisk()) as store:
         async with lab(store=store) as made:
             made.update(JobKind.HCALCS, HCALCS_ID)
-            database = store._database
-            database._run("UPDATE image SET data = :data", {"data": HCALCS_IMAGE.data[:-1] + b"\0"})
+            altered = HCALCS_IMAGE.data[:-1] + bytes((HCALCS_IMAGE.data[-1] ^ 1,))
+            store._database._run("UPDATE image SET data = :data", {"data": altered})
         with pytest.raises(StoreError, match="altered"):
             async with lab(store=store):
                 pass

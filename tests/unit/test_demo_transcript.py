@@ -1,0 +1,135 @@
+"""The transcript: a line for every kind of event there is, made from events of real runs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from hanota.demo.run import DemoOptions, run_demo
+from hanota.demo.transcript import describe, is_milestone, parties
+from hanota.duis.request import ReadFirmwareVersion
+from hanota.emulator.loop import run_virtual
+from hanota.errors import RemoteProtocolError
+from hanota.gbcs.crypto import sign
+from hanota.hub.events import Event, EventKind, Party
+from hanota.hub.hub import HubSettings
+from hanota.hub.jobs import JobKind
+from hanota.hub.ports import RadioState
+from hanota.ota.commands import ImageBlockRequest, UpgradeEndRequest
+from hanota.zcl import ClusterId, Status
+from tests.hub_support import EPOCH, HCALCS, PPMID, STRANGER, activation_alert, image, lab
+
+PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
+REMOVED = Event(1, EPOCH, EventKind.DEVICE_REMOVED, Party.DCC, Party.HUB, PPMID_ID)
+"""CCS02 is not served yet, so no run has one."""
+
+
+async def trouble() -> list[Event]:
+    """Return the events of a run in which much goes wrong."""
+    large = image(JobKind.PPMID, size=60_000)
+    async with lab(settings=HubSettings(progress_interval=1)) as made:
+        made.hub.radio_state_changed(RadioState.LOST, "the serial line closed")
+        made.hub.frame_refused(None, ClusterId.OTA_UPGRADE, "unknown short address 0x1234")
+        device = await made.joined(PPMID, JobKind.PPMID)
+        made.update(JobKind.PPMID, PPMID_ID, file=large)
+        await asyncio.sleep(5)
+        device.silent = True
+        await asyncio.sleep(600)
+        made.ask(PPMID_ID, UpgradeEndRequest(Status.SUCCESS, None))
+        made.ask(PPMID_ID, ImageBlockRequest(large.header.image_id, 10**6, 48))
+        made.say(PPMID_ID, ClusterId.TUNNELING, b"\x09\x01\x02")
+        alert = sign(replace(activation_alert(), message_code=0x1000, signature=None), PPMID.signing_key)
+        made.dcc.message_received(PPMID_ID, alert.encode())
+        made.dcc.message_received(PPMID_ID, alert.encode())
+        made.hub.device_left(PPMID_ID)
+        with pytest.raises(RemoteProtocolError):
+            _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(STRANGER.eui64)))
+        return made.events
+
+
+@pytest.fixture(scope="module")
+def events() -> list[Event]:
+    """Events of a demonstration, of a run with trouble, and those no run has."""
+    told: list[Event] = []
+    demo = run_demo(
+        DemoOptions(image_size=3000, seed=1, epoch=EPOCH),
+        on_event=told.append,
+        on_progress=lambda _: None,
+        on_notice=lambda *_: None,
+    )
+    assert run_virtual(demo).succeeded
+    return [*told, *run_virtual(trouble()), REMOVED]
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_kind_of_event_has_its_line(events: list[Event], kind: EventKind) -> None:
+    lines = [describe(event) for event in events if event.kind is kind]
+    assert lines, f"no run has a {kind}: add what brings it about"
+    for line in lines:
+        assert line.strip()
+        assert "\n" not in line
+        assert not {"None", "{", "EventKind", "b'"} & set(line.replace("{", " { ").split())
+        assert len(line) < 250
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "coordinator lost: the serial line closed",
+        "frame on cluster 0x0019 refused: unknown short address 0x1234",
+        "HCALCS added to the Device Log, with its install code",
+        "may join for 90 s with its install code",
+        "joined the HAN",
+        "left the HAN",
+        "removed from the Device Log",
+        "Image Notify",
+        "Query Next Image Request, running 01000000 on hardware 0001",
+        "job 1 is transferring: Image Block served",
+        "Upgrade End Response: activate now",
+        "Upgrade End Response: wait for the Activate Firmware command (0xFFFFFFFF)",
+        "I99 accepted, the outcome follows",
+        "Signed Pre-Command CS06; verified: supplier's signature, Originator Counter",
+        "CS06 command, 164 octets; carries supplier's signature, ACB MAC",
+        "CS06 response, 122 octets; verified: signature",
+        "CS08 response, 87 octets; verified: MAC",
+        "DCC alert PPMIDAlert: ActivationSuccess, firmware version 01000001",
+        "response to 11.3: success, firmware version 01000001",
+    ],
+)
+def test_what_matters_is_said_in_the_documents_words(events: list[Event], line: str) -> None:
+    assert line in [describe(event) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        (EventKind.TRANSFER_PROGRESS, " of 60060 octets, "),
+        (EventKind.TRANSFER_STALLED, "no Image Block Request any more, at octet "),
+        (EventKind.UPGRADE_END, "Upgrade End Request SUCCESS, "),
+        (EventKind.REQUEST_REJECTED, "Service Request rejected: "),
+        (EventKind.GBCS_REFUSED, "GBCS message refused: counter 1 of "),
+        (EventKind.TUNNEL_FAILED, "tunnel: "),
+        (EventKind.OTA_REFUSED, "refused: the device asks for octets past the end of the image"),
+    ],
+)
+def test_lines_with_figures_say_which(events: list[Event], kind: EventKind, start: str) -> None:
+    assert any(start in describe(event) for event in events if event.kind is kind)
+
+
+def test_a_progress_line_gives_rate_and_time_left(events: list[Event]) -> None:
+    (line, *_) = [describe(event) for event in events if event.kind is EventKind.TRANSFER_PROGRESS]
+    octets, rate, left = line.split(", ")
+    assert octets.endswith("of 60060 octets")
+    assert 4000 < float(rate.removesuffix(" octets/s")) < 5000
+    assert 5 < float(left.removesuffix(" s left")) < 15
+
+
+def test_only_the_progress_in_between_is_no_milestone(events: list[Event]) -> None:
+    assert {event.kind for event in events if not is_milestone(event)} == {EventKind.TRANSFER_PROGRESS}
+
+
+def test_parties_are_named_in_the_direction_of_the_message() -> None:
+    assert parties(REMOVED) == "DCC -> hub"
+    assert parties(replace(REMOVED, source=Party.HUB)) == "hub"
