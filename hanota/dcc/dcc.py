@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hanota.hub.jobs import Job
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
+    from hanota.ota.image import OtaFile
 
 _REQUEST_COUNTER: Final = "request"
 """The highest RequestID counter of a service user so far."""
@@ -91,13 +92,11 @@ class Dcc:
         )
         types = {entry.device: entry.device_type for entry in self._hub.device_log}
         named = dict.fromkeys(request.device_ids)  # a device that is named twice is updated once
-        eligible = [device for device in named if types.get(device) in update.device_types]
-        refused = [device for device in named if device not in eligible]
+        invalid = [device for device in named if types.get(device) not in update.device_types]
+        holding = [device for device in named if device not in invalid and self._holds(device, file)]
+        eligible = [device for device in named if device not in invalid and device not in holding]
         if not eligible:
-            nobody = RemoteProtocolError(
-                f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, refused))}"
-            )
-            raise self._rejected(request.request_id, nobody)
+            raise self._rejected(request.request_id, _nobody(kind, invalid, holding))
         try:
             jobs = self._hub.distribute(str(request.request_id), kind, request.firmware_image, eligible)
         except RemoteProtocolError as error:
@@ -105,8 +104,9 @@ class Dcc:
         self._acknowledge(
             request.request_id,
             "I99",
-            "accepted, the outcome follows" if not refused else "accepted for some of the devices",
-            invalid_devices=[str(device) for device in refused],
+            "accepted, the outcome follows" if len(eligible) == len(named) else "accepted for some devices",
+            invalid_devices=[str(device) for device in invalid],
+            other_request_in_progress=[str(device) for device in holding],
         )
         return jobs
 
@@ -218,6 +218,16 @@ class Dcc:
             )
             raise self._rejected(request.request_id, error)
 
+    def _holds(self, device: Eui64, file: OtaFile) -> bool:
+        """Tell whether an HCALCS has this very image and waits to run it: it would not fetch it again."""
+        job = self._hub.jobs.open_job(device)
+        return (
+            job is not None
+            and job.kind is JobKind.HCALCS
+            and job.has_image
+            and job.manufacturer_image_hash == file.manufacturer_image_hash
+        )
+
     def _check_target(self, request_id: RequestId) -> None:
         if not self._hub.is_admitted(request_id.target):
             error = RemoteProtocolError(f"{request_id.target} is not in the Device Log of this hub")
@@ -246,6 +256,18 @@ class Dcc:
             detail={"request_id": str(request_id), "reason": str(error)},
         )
         return RequestRejectedError(str(error), hint=error.hint)
+
+
+def _nobody(kind: JobKind, invalid: list[Eui64], holding: list[Eui64]) -> RemoteProtocolError:
+    """Say why no device is left to update; DUIS calls the lists so."""
+    reasons = []
+    if invalid or not holding:
+        reasons.append(f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, invalid))}")
+    if holding:
+        reasons.append(
+            f"this image is held already and waits to be activated: {', '.join(map(str, holding))}"
+        )
+    return RemoteProtocolError("; ".join(reasons))
 
 
 def last_request_counter(store: Store, service_user: Eui64) -> int:

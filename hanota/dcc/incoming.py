@@ -36,7 +36,7 @@ from hanota.gbcs.read_firmware_version import (
 from hanota.gbcs.usecases import decode_payload, payload_to_json, use_case_name
 from hanota.gbcs.verification import verify_from_device
 from hanota.hub.events import EventKind, Party
-from hanota.hub.jobs import Trigger
+from hanota.hub.jobs import JobState, Trigger
 
 if TYPE_CHECKING:
     from enum import IntEnum
@@ -71,7 +71,7 @@ class Incoming:
             _check_codes(payload)
             command = self._check_expected(device, message, payload)
         except (RemoteProtocolError, UnverifiableError) as error:
-            self._journal.record(
+            self._hub.refusals.record(
                 EventKind.GBCS_REFUSED, Party.DEVICE, Party.DCC, device=device, detail={"reason": str(error)}
             )
             return
@@ -116,10 +116,25 @@ class Incoming:
             case CommandAccepted():
                 outcome = self._accepted(device, decode_command(command.message.payload))
             case ReadFirmwareVersionResponse():
-                outcome = ReadResponseCode(payload.response_code).name.lower()
+                outcome = self._version_read(device, payload)
             case _:
                 outcome = "received"
         self._returned(device, command, outcome, payload)
+
+    def _version_read(self, device: Eui64, response: ReadFirmwareVersionResponse) -> str:
+        """A device that runs the job's version has activated it, though its own word of that was lost."""
+        code = ReadResponseCode(response.response_code)
+        if code is ReadResponseCode.SUCCESS and self._runs_what_it_was_to_activate(
+            device, response.firmware_version
+        ):
+            self._hub.settle_activation(device, response.firmware_version)
+        return code.name.lower()
+
+    def _runs_what_it_was_to_activate(self, device: Eui64, firmware_version: bytes) -> bool:
+        job = self._hub.jobs.open_job(device)
+        return (
+            job is not None and job.state is JobState.ACTIVATING and firmware_version == job.firmware_version
+        )
 
     def _accepted(self, device: Eui64, command: ActivateFirmwareCommand) -> str:
         if command.is_cancellation:
@@ -134,6 +149,11 @@ class Incoming:
                 self._hub.settle_activation(device, outcome.firmware_version)
             case ActivateImageResponseCode.HASH_MISMATCH:
                 self._hub.settle(device, Trigger.HASH_MISMATCH)
+            case ActivateImageResponseCode.NO_IMAGE_HELD if self._runs_what_it_was_to_activate(
+                device, outcome.firmware_version
+            ):
+                # The response to an earlier command was lost: nothing is held because it runs already.
+                self._hub.settle_activation(device, outcome.firmware_version)
             case ActivateImageResponseCode.NO_IMAGE_HELD | ActivateImageResponseCode.ACTIVATION_FAILURE:
                 self._hub.settle(device, Trigger.OUTCOME_FAILURE, f"CS06 outcome {code.name.lower()}")
             case _:
@@ -163,7 +183,8 @@ class Incoming:
             case FirmwareTransferAlert():
                 self._transferred(payload)
             case _:
-                self._told(EventKind.DEVICE_ALERT, device, message.message_code, "received", b"")
+                outcome = f"message code {message.message_code:04X}, of a use case hanota does not know"
+                self._told(EventKind.DEVICE_ALERT, device, None, outcome, b"")
 
     def _ppmid_activated(self, device: Eui64, alert: PpmidFirmwareActivationAlert) -> str:
         if ActivateImageResult(alert.activate_image_result) is ActivateImageResult.SUCCESS:
@@ -222,11 +243,11 @@ class Incoming:
         )
 
     def _told(
-        self, kind: EventKind, device: Eui64, code: int, outcome: str, version: bytes, alert: str = ""
+        self, kind: EventKind, device: Eui64, code: int | None, outcome: str, version: bytes, alert: str = ""
     ) -> None:
         detail: dict[str, Json] = {
             "alert": alert,
-            "alert_code": f"{code:04X}",
+            "alert_code": "unknown" if code is None else f"{code:04X}",
             "outcome": outcome,
             "firmware_version": version.hex().upper(),
         }

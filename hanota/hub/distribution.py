@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hanota.hub.journal import Journal
     from hanota.hub.ports import HanFrame, Store
     from hanota.hub.progress import Progress
+    from hanota.hub.refusals import Refusals
     from hanota.ota.events import OtaEvent
     from hanota.ota.image import OtaFile
     from hanota.ota.settings import OtaServerSettings
@@ -81,6 +82,7 @@ class Distribution:
         journal: Journal,
         jobs: JobBook,
         delivery: Delivery,
+        refusals: Refusals,
         clock: Clock,
         *,
         settings: OtaServerSettings,
@@ -88,6 +90,7 @@ class Distribution:
         transfer_ended: Callable[[Job, TransferResponseCode], None],
     ) -> None:
         self._store, self._journal, self._jobs, self._delivery = store, journal, jobs, delivery
+        self._refusals = refusals
         self._clock, self._progress_interval = clock, progress_interval
         self._transfer_ended = transfer_ended
         self._server = OtaServer(settings)
@@ -212,18 +215,18 @@ class Distribution:
             case TransferStalled():
                 self._note(EventKind.TRANSFER_STALLED, event, job, octets=event.served, total=event.total)
             case QueryRefused():
-                self._note(EventKind.OTA_REFUSED, event, job, reason=event.reason.value)
+                self._refused(event, job, event.reason.value)
                 if event.reason is Refusal.DOWNGRADE:
                     reason = f"{event.reason.value}: {event.current_version:08X}"
                     self._end(job, Trigger.NOT_FOR_DEVICE, reason, TransferResponseCode.IMAGE_DISCARDED)
             case RequestRefused():
                 reason = event.reason.value + (f": {event.detail}" if event.detail else "")
-                self._note(EventKind.OTA_REFUSED, event, job, reason=reason)
+                self._refused(event, job, reason)
             case UpgradeEndUnexpected():
                 reason = (
                     f"Upgrade End Request {_status(event.status)} for an image not transferred to the device"
                 )
-                self._note(EventKind.OTA_REFUSED, event, job, reason=reason)
+                self._refused(event, job, reason)
             case AllBlocksServed() | TransferDelayed() | DeviceDefaultResponse():
                 pass
             case _:
@@ -288,7 +291,7 @@ class Distribution:
     def _already_installed(self, event: AlreadyInstalled, job: Job | None) -> None:
         """No proof of an activation: the device's alert or response is waited for."""
         reason = f"the device says it runs {event.file_version:08X} already"
-        self._note(EventKind.OTA_REFUSED, event, job, reason=reason)
+        self._refused(event, job, reason)
         if job is not None and job.state not in _TRANSFERRED:
             self._end(job, Trigger.NOT_FOR_DEVICE, reason, TransferResponseCode.IMAGE_DISCARDED)
 
@@ -334,6 +337,16 @@ class Distribution:
     def _forget(self, device: Eui64) -> None:
         self._meters.pop(device, None)
         self._reported.pop(device, None)
+
+    def _refused(self, event: OtaEvent, job: Job | None, reason: str) -> None:
+        self._refusals.record(
+            EventKind.OTA_REFUSED,
+            Party.DEVICE,
+            Party.HUB,
+            device=event.device,
+            job=None if job is None else job.id,
+            detail={"reason": reason},
+        )
 
     def _note(
         self, kind: EventKind, event: OtaEvent, job: Job | None, *, to_device: bool = False, **detail: Json

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 from hanota.errors import RadioError, StoreError
 from hanota.gbcs.alerts import firmware_transfer_alert
 from hanota.gbcs.crypto import sign
+from hanota.hub.activation_watch import ActivationSettings, ActivationWatch
 from hanota.hub.delivery import Delivery
 from hanota.hub.distribution import Distribution
 from hanota.hub.events import EventKind, Party
 from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
+from hanota.hub.refusals import Refusals, RefusalSettings
 from hanota.hub.tunnels import Tunnels
 from hanota.ota.settings import OtaServerSettings
 from hanota.zcl import ClusterId
@@ -49,6 +51,8 @@ class HubSettings:
     """Frames queued for one device; what it asks for faster than the radio carries is lost."""
     progress_interval: float = 10
     """Seconds between progress events of one transfer: a journal is kept, so it must stay small."""
+    activation: ActivationSettings = field(default_factory=ActivationSettings)
+    refusals: RefusalSettings = field(default_factory=RefusalSettings)
     ota: OtaServerSettings = field(default_factory=OtaServerSettings)
     tunnel: TunnelClientSettings = field(default_factory=TunnelClientSettings)
 
@@ -82,11 +86,15 @@ class Hub:
         self._device_log = {entry.device: entry for entry in store.devices()}
         self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
         self.jobs = JobBook(store, journal, clock)
+        self.refusals = Refusals(journal, clock, self._settings.refusals)
+        self._watch = ActivationWatch(self._settings.activation)
+        journal.subscribe(self._watch.follow)
         self._distribution = Distribution(
             store,
             journal,
             self.jobs,
             self._delivery,
+            self.refusals,
             clock,
             settings=self._settings.ota,
             progress_interval=self._settings.progress_interval,
@@ -95,6 +103,7 @@ class Hub:
         self._tunnels = Tunnels(
             journal,
             self._delivery,
+            self.refusals,
             clock=clock,
             settings=self._settings.tunnel,
             wake=self._wake,
@@ -117,6 +126,7 @@ class Hub:
         self._uplink = uplink
         # Before the radio: a device that asks at once and found no session would give up its download.
         self._distribution.resume()
+        self._watch.take_up(self.jobs.open_jobs(), self._clock.now())
         await self._radio.start(self)
         self._running = True
         now = self._clock.now()
@@ -312,7 +322,8 @@ class Hub:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        timers = (self._distribution.next_timer(), self._tunnels.next_timer())
+        parts = (self._distribution, self._tunnels, self._watch)
+        timers = [part.next_timer() for part in parts]
         due = min((timer for timer in timers if timer is not None), default=None)
         if due is not None:
             delay = max(0.0, due - self._clock.now())
@@ -321,5 +332,12 @@ class Hub:
     def _expire(self) -> None:
         self._timer = None
         self._distribution.expire()
-        self._tunnels.expire(self._clock.now())
+        now = self._clock.now()
+        self._tunnels.expire(now)
+        silent, over = self._watch.expire(now)
+        for device in silent:
+            self._tunnels.reopen(device, now)
+        with self._storing():
+            for device in over:
+                self.settle(device, Trigger.EXPIRE, "the device did not say whether it activated the image")
         self._wake()

@@ -150,3 +150,8 @@ class Job:
     created: float
     updated: float
     reason: str = ""
+
+    @property
+    def has_image(self) -> bool:
+        """Tell whether the device has the whole image and has not run it yet."""
+        return self.state in (JobState.TRANSFERRED, JobState.HELD, JobState.ACTIVATING)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hanota.hub.events import Json
     from hanota.hub.journal import Journal
     from hanota.hub.ports import HanFrame
+    from hanota.hub.refusals import Refusals
     from hanota.zse.tunneling import TunnelClientSettings, TunnelEvent
 
 
@@ -36,6 +37,7 @@ class Tunnels:
         self,
         journal: Journal,
         delivery: Delivery,
+        refusals: Refusals,
         *,
         clock: Clock,
         settings: TunnelClientSettings,
@@ -43,7 +45,7 @@ class Tunnels:
         message_received: Callable[[Eui64, bytes], None],
         send_failed: Callable[[Eui64, bytes, str], None],
     ) -> None:
-        self._journal, self._delivery, self._clock = journal, delivery, clock
+        self._journal, self._delivery, self._refusals, self._clock = journal, delivery, refusals, clock
         self._settings, self._wake = settings, wake
         self._message_received, self._send_failed = message_received, send_failed
         self._clients: dict[Eui64, TunnelClient] = {}
@@ -65,7 +67,13 @@ class Tunnels:
         try:
             self._client(frame.device).receive(frame.data, frame.at)
         except RemoteProtocolError as error:
-            self._note(EventKind.TUNNEL_FAILED, frame.device, reason=str(error))
+            self._refusals.record(
+                EventKind.TUNNEL_FAILED,
+                Party.DEVICE,
+                Party.HUB,
+                device=frame.device,
+                detail={"reason": str(error)},
+            )
             self._answer_fault(frame, error)
 
     def pump(self) -> None:

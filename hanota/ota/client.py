@@ -109,6 +109,11 @@ class OtaClient:
         """Attribute 0x0001: where the next block begins."""
         return len(self._received)
 
+    @property
+    def image_size(self) -> int:
+        """Octets of the image being downloaded, 0 where there is none."""
+        return self._size
+
     def start(self, now: float) -> None:
         """Send a Query Next Image Request."""
         self._ask(QueryNextImageRequest(self.identity.image, self.identity.hardware_version), now)

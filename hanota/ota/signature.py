@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hanota.ota.image import OtaFile
 
 _ALGORITHM: Final = ec.ECDSA(hashes.SHA256())
+_DETERMINISTIC: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+"""RFC 6979: the same image and key give the same file."""
 _INTEGER: Final = SIGNATURE_LENGTH // 2
 
 
@@ -31,7 +33,7 @@ def supplier_signer(private_key: ec.EllipticCurvePrivateKey) -> Callable[[bytes]
     _require_p256(private_key.curve)
 
     def sign(manufacturer_image: bytes) -> bytes:
-        r, s = decode_dss_signature(private_key.sign(manufacturer_image, _ALGORITHM))
+        r, s = decode_dss_signature(private_key.sign(manufacturer_image, _DETERMINISTIC))
         return r.to_bytes(_INTEGER, "big") + s.to_bytes(_INTEGER, "big")
 
     return sign

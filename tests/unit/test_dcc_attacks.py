@@ -409,7 +409,7 @@ async def test_an_alert_hanota_does_not_know_is_verified_and_passed_on() -> None
         device.say(other)
         await asyncio.sleep(1)
         (alert,) = made.of(EventKind.DEVICE_ALERT)
-        assert alert.detail["outcome"] == "received"
+        assert alert.detail["outcome"] == "message code 1000, of a use case hanota does not know"
         assert made.of(EventKind.GBCS_RECEIVED)[-1].detail["payload"] == other.payload.hex()
 
 

@@ -11,15 +11,15 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def job_diagram() -> str:
     """Return the job table as a Mermaid state diagram, moves to the ends that exist everywhere left out."""
-    everywhere = set.intersection(*(set(moves) for state, moves in TRANSITIONS.items() if not state.is_end))
+    everywhere = set.intersection(*(set(moves.items()) for moves in TRANSITIONS.values() if moves))
     lines = ["stateDiagram-v2", f"    [*] --> {JobState.ACCEPTED}"]
     for state, moves in TRANSITIONS.items():
         for target in dict.fromkeys(moves.values()):
-            triggers = [t for t, to in moves.items() if to is target and t not in everywhere]
+            triggers = [t for t, to in moves.items() if to is target and (t, to) not in everywhere]
             if triggers and target is not state:
                 lines.append(f"    {state} --> {target}: {' / '.join(triggers)}")
     lines += [f"    {state} --> [*]" for state in TRANSITIONS if state.is_end]
-    ends = ", ".join(f"{TRANSITIONS[JobState.ACCEPTED][t]} ({t})" for t in sorted(everywhere))
+    ends = ", ".join(f"{target} ({trigger})" for trigger, target in sorted(everywhere))
     return "\n".join([*lines, f"    note right of accepted: from every open state: {ends}"])
 
 
