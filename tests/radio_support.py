@@ -7,22 +7,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import bellows.ash
+
 from hanota.clock import LoopClock
 from hanota.emulator.air import Air, ApsFrame
+from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.node import HanNode
 from hanota.emulator.serialx_handler import published
 from hanota.emulator.zdo import SimpleDescriptor
-from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.eui64 import Eui64
+from hanota.hub.ports import Priority
 from hanota.radio import Coordinator, NetworkSettings, RadioSettings, RadioUrl
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from hanota.emulator.node import NodeSettings
     from hanota.hub.ports import HanFrame, RadioState
+    from tests.radio_dongles import Dongle, Ncp
 
-HUB = Eui64.parse("00-12-4B-00-AA-BB-CC-DD")
 PPMID = Eui64.parse("00-DB-12-34-56-78-90-A4")
 HCALCS = Eui64.parse("00-DB-12-34-56-78-90-B5")
 INSTALL_CODES = {
@@ -32,6 +36,7 @@ INSTALL_CODES = {
 EPOCH = 1_800_000_000.0
 HUB_ENDPOINT = 3
 DEVICE_ENDPOINT = 5
+FRAME = b"\x19\x01\x00\x00\x64"
 NETWORK_KEY = bytes.fromhex("0102030405060708090A0B0C0D0E0F10")
 SETTINGS = RadioSettings(network=NetworkSettings(pan_id=0x8C54, network_key=NETWORK_KEY))
 
@@ -82,7 +87,9 @@ class Listener:
 class ScriptedNode(HanNode):
     """A device with an OTA client and a Tunneling server that records what it receives."""
 
-    def __init__(self, eui64: Eui64 = PPMID, endpoint: int = DEVICE_ENDPOINT) -> None:
+    def __init__(
+        self, eui64: Eui64 = PPMID, endpoint: int = DEVICE_ENDPOINT, settings: NodeSettings | None = None
+    ) -> None:
         descriptor = SimpleDescriptor(
             endpoint,
             PROFILE_SMART_ENERGY,
@@ -91,7 +98,9 @@ class ScriptedNode(HanNode):
             output_clusters=(ClusterId.OTA_UPGRADE, ClusterId.TIME),
         )
         code = INSTALL_CODES.get(eui64, bytes(16))
-        super().__init__(eui64, install_code=code, endpoints=[descriptor], manufacturer_code=0x1234)
+        super().__init__(
+            eui64, install_code=code, endpoints=[descriptor], manufacturer_code=0x1234, settings=settings
+        )
         self.endpoint = endpoint
         self.received: list[ApsFrame] = []
         self.arrived = asyncio.Event()
@@ -118,7 +127,7 @@ class Bench:
     """A coordinator, its dongle and the air between it and the devices."""
 
     air: Air
-    ncp: ZnpCoordinator
+    ncp: Ncp
     radio: Coordinator
     listener: Listener
 
@@ -130,18 +139,35 @@ class Bench:
         await self.listener.until(lambda: device in self.listener.joined)
         return node
 
+    async def until_state(self, state: RadioState, seconds: float = 120) -> str:
+        """Wait for a state that is new and return the reason given."""
+        states = self.listener.states
+        known = len(states)
+        await self.listener.until(lambda: any(s is state for s, _ in states[known:]), seconds)
+        return next(reason for s, reason in states[known:] if s is state)
+
+    async def still_works(self, node: ScriptedNode) -> None:
+        """See a frame go each way."""
+        node.received.clear()
+        self.listener.frames.clear()
+        await self.radio.send(node.eui64, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)
+        assert (await node.hears()).payload == FRAME
+        await node.say(ClusterId.TUNNELING, FRAME)
+        await self.listener.until(lambda: self.listener.frames)
+
 
 @asynccontextmanager
 async def bench(
-    settings: RadioSettings = SETTINGS, *, ncp: ZnpCoordinator | None = None, air: Air | None = None
+    dongle: Dongle, settings: RadioSettings = SETTINGS, *, ncp: Ncp | None = None, air: Air | None = None
 ) -> AsyncIterator[Bench]:
     """Start a coordinator on an emulated dongle and stop it afterwards."""
     air = air or Air()
-    ncp = ncp or ZnpCoordinator(air, eui64=HUB)
-    clock = LoopClock(asyncio.get_running_loop(), EPOCH)
-    url = RadioUrl.parse("znp+emulator://dongle")
-    with published("dongle", ncp):
-        async with started(Bench(air, ncp, Coordinator(url, settings, clock=clock), Listener())) as running:
+    ncp = ncp or dongle.make(air)
+    loop = asyncio.get_running_loop()
+    url = RadioUrl.parse(f"{dongle.family}+emulator://dongle")
+    radio = Coordinator(url, settings, clock=LoopClock(loop, EPOCH))
+    with published("dongle", ncp), measured_by_loop(bellows.ash):
+        async with started(Bench(air, ncp, radio, Listener())) as running:
             yield running
 
 

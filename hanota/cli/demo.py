@@ -24,6 +24,9 @@ MAXIMUM_DOCUMENT: Final = 16 * 1024 * 1024
 
 def demo(
     *,
+    radio: Annotated[
+        str, typer.Option(help="The emulated dongle: znp+emulator:// or ezsp+emulator://.")
+    ] = "znp+emulator://",
     image_size: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Octets of each Manufacturer Image that is made.")
     ] = 64 * 1024,
@@ -58,6 +61,7 @@ def demo(
     try:
         documents = [_read_document(path) for path in request or ()]
         options = DemoOptions(
+            radio=_radio(radio),
             image_size=image_size,
             requests=documents,
             database=db,
@@ -74,6 +78,17 @@ def demo(
     view.conclude(report)
     if not report.succeeded:
         raise typer.Exit(1)
+
+
+def _radio(text: str) -> str:
+    """Return the radio family of an emulated dongle; raise ConfigError for anything else."""
+    family, _, rest = text.partition("+emulator://")
+    if family not in ("znp", "ezsp") or rest or "+emulator://" not in text:
+        raise ConfigError(
+            f"--radio {text!r} is no emulated dongle",
+            hint="the demonstration runs on znp+emulator:// or ezsp+emulator://",
+        )
+    return family
 
 
 def _speed(text: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hanota import __version__
-from hanota.cli import demo, gbcs, image
+from hanota.cli import demo, emulate, gbcs, image
 from hanota.cli.output import console
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(image.app, name="image")
 app.add_typer(gbcs.app, name="gbcs")
 app.command(name="demo")(demo.demo)
+app.command(name="emulate")(emulate.emulate)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # Typer hands a callback its option's value

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from hanota.dcc.broker import AccessControlBroker
 from hanota.dcc.dcc import Dcc
 from hanota.dcc.exchange import Exchange
 from hanota.dcc.incoming import Incoming
+from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
 from hanota.hub.hub import Hub
 from hanota.radio.coordinator import Coordinator
@@ -61,8 +63,10 @@ async def assembled(
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(published(_EMULATOR, bench.dongle))
+        if bench.radio == "ezsp":
+            stack.enter_context(measured_by_loop(import_module("bellows.ash")))
         radio = Coordinator(
-            RadioUrl.parse(f"znp+emulator://{_EMULATOR}"),
+            RadioUrl.parse(f"{bench.radio}+emulator://{_EMULATOR}"),
             RadioSettings(network=_network(seed)),
             clock=clock,
         )
@@ -95,4 +99,8 @@ def _network(seed: int | None) -> NetworkSettings:
     if seed is None:
         return NetworkSettings()
     chosen = random.Random(seed)  # noqa: S311  # a network of emulated devices, the same every time
-    return NetworkSettings(pan_id=chosen.randrange(1, 0xFFF0), network_key=chosen.randbytes(16))
+    return NetworkSettings(
+        pan_id=chosen.randrange(1, 0xFFF0),
+        network_key=chosen.randbytes(16),
+        trust_centre_key=chosen.randbytes(16),
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import Air
 from hanota.emulator.devices import DeviceIdentity, FirmwareDevice, Hcalcs, Ppmid
-from hanota.emulator.znp.coordinator import ZnpCoordinator
+from hanota.emulator.dongles import make_dongle
+from hanota.emulator.emulation.entries import default_install_code
 from hanota.hub.jobs import JobKind
 from hanota.hub.ports import DeviceType
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hanota.demo.parties import Parties
     from hanota.demo.plan import Plan
     from hanota.emulator.airtime import AirSettings
+    from hanota.emulator.dongles import Dongle
     from hanota.emulator.line import LineSettings
     from hanota.eui64 import Eui64
 
@@ -28,8 +29,10 @@ DEVICE_TYPES: Final = {JobKind.PPMID: DeviceType.PPMID, JobKind.HCALCS: DeviceTy
 class Bench:
     """What stands on the bench in place of metal."""
 
+    radio: str
+    """The radio family of the dongle, as in a radio URL."""
     air: Air
-    dongle: ZnpCoordinator
+    dongle: Dongle
     devices: dict[Eui64, FirmwareDevice]
 
     def switch_off(self) -> None:
@@ -45,17 +48,19 @@ def make_bench(
     clock: Clock,
     seed: int,
     *,
+    radio: str = "znp",
+    version: int | None = None,
     line: LineSettings | None = None,
     air: AirSettings | None = None,
 ) -> Bench:
-    """Set up dongle and devices, nothing joined yet."""
+    """Set up dongle and devices, nothing joined yet; raise ConfigError for a dongle there is not."""
     medium = Air(seed=seed, settings=air)
-    dongle = ZnpCoordinator(medium, eui64=parties.hub.eui64, line=line, seed=seed)
+    dongle = make_dongle(radio, medium, eui64=parties.hub.eui64, version=version, line=line, seed=seed).dongle
     devices = {
         planned.device: DEVICE_CLASSES[planned.kind](
             DeviceIdentity(
                 credentials=parties.devices[planned.device],
-                install_code=install_code(planned.device),
+                install_code=default_install_code(planned.device),
                 image=planned.running,
                 hardware_version=planned.hardware_version,
                 model=f"emulated {planned.kind}",
@@ -65,9 +70,4 @@ def make_bench(
         )
         for planned in plan.devices
     }
-    return Bench(medium, dongle, devices)
-
-
-def install_code(device: Eui64) -> bytes:
-    """Return the install code of an emulated device: 16 octets, without CRC, the same every time."""
-    return sha256(b"hanota install code" + device).digest()[:16]
+    return Bench(radio, medium, dongle, devices)

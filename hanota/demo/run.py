@@ -41,6 +41,8 @@ _PROGRESS_INTERVAL = 1.0
 class DemoOptions:
     """What the user may choose."""
 
+    radio: str = "znp"
+    """The radio family of the emulated dongle: znp or ezsp."""
     image_size: int = 64 * 1024
     """Octets of each Manufacturer Image made here."""
     requests: Sequence[ServiceRequest] = ()
@@ -86,7 +88,7 @@ async def run_demo(
         store = SqliteStore(options.database if options.database is not None else ":memory:")
         stack.callback(store.close)
         parties, plan = _cast(options, store)
-        bench = make_bench(plan, parties, clock, options.seed or 0)
+        bench = make_bench(plan, parties, clock, options.seed or 0, radio=options.radio)
         stack.callback(bench.switch_off)
         for device in bench.devices.values():
             device.notice = partial(_noticed, on_notice, clock, device.eui64)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
-from hanota.demo.bench import DEVICE_TYPES, install_code
+from hanota.demo.bench import DEVICE_TYPES
 from hanota.duis.request import (
     ActivateFirmware,
     ReadFirmwareVersion,
@@ -16,6 +16,7 @@ from hanota.duis.request import (
     UpdateFirmware,
     UpdatePpmidFirmware,
 )
+from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.node import JoinRefusedError
 from hanota.errors import HanotaError
 from hanota.gbcs.crypto import sign
@@ -116,7 +117,9 @@ class Scenario:
         """Put the device into the Device Log and have it join; raise DemonstrationError where it does not."""
         settings, node = self._settings, self._bench.devices[planned.device]
         self._joined.discard(planned.device)
-        entry = DeviceLogEntry(planned.device, DEVICE_TYPES[planned.kind], install_code(planned.device))
+        entry = DeviceLogEntry(
+            planned.device, DEVICE_TYPES[planned.kind], default_install_code(planned.device)
+        )
         await self._hub.add_device(entry, settings.join_seconds)
         try:
             async with asyncio.timeout(settings.join_seconds):

@@ -43,10 +43,22 @@ class AirSettings:
     """APS extended header of a fragment."""
     max_message: int = 1600
     """Largest ASDU a stack will cut into fragments; GBCS tunnels carry up to 1500 octets."""
+    route_request_octets: int = 47
+    """MAC 11, NWK 8, NWK auxiliary 14, MIC 4, route request 10."""
+    data_request_octets: int = 12
+    """MAC data request with short addresses, by which a child polls its parent."""
+    indirect_persistence: float = 7.68
+    """macTransactionPersistenceTime: seconds a parent holds a frame for a child that sleeps."""
+    indirect_capacity: int = 8
+    """Frames a parent holds for all of its sleeping children."""
 
     def payload_limit(self, *, secured: bool) -> int:
         """Return the largest ASDU that fits one frame: 82 octets, 73 with APS encryption."""
         return self.max_psdu - self.header_octets - (self.aps_security_octets if secured else 0)
+
+    def block_limit(self, *, secured: bool) -> int:
+        """Return the largest block of a fragmented ASDU."""
+        return self.payload_limit(secured=secured) - self.fragment_octets
 
     def airtime(self, octets: int, periods: int, *, acknowledged: bool) -> float:
         """Return the seconds one PSDU of `octets` holds the channel after backing off for `periods`."""

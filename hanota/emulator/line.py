@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BITS_PER_OCTET: Final = 10
 """8N1: start bit, eight data bits, stop bit."""
+ACKNOWLEDGEMENT: Final = 7
+"""Octets of the longest acknowledgement: an ASH ACK with every octet escaped; an MT status has 6."""
 
 
 class Direction(Enum):
@@ -178,9 +180,17 @@ class _Wire:
         chunks = [data] if faults.manipulate is None else faults.manipulate(data)
         for chunk in chunks:
             octets = bytearray(chunk)
-            if octets and faults.corrupt and self._chance.random() < faults.corrupt:
+            if len(octets) <= ACKNOWLEDGEMENT:
+                if self._happens(faults.lose_short):
+                    continue
+                if self._happens(faults.double_short):
+                    yield bytes(octets)
+            if octets and self._happens(faults.corrupt):
                 octets[self._chance.randrange(len(octets))] ^= 1 << self._chance.randrange(8)
-            if octets and faults.lose and self._chance.random() < faults.lose:
+            if octets and self._happens(faults.lose):
                 del octets[self._chance.randrange(len(octets))]
             if octets:
                 yield bytes(octets)
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._chance.random() < chance

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from contextlib import contextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import ModuleType
 
 T = TypeVar("T")
 
@@ -91,6 +94,21 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end in virtual time; raise SimulationDeadlockError if it can never end."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
+
+
+@contextmanager
+def measured_by_loop(module: ModuleType) -> Iterator[None]:
+    """Let `module` measure by the clock of the running loop what it measures by `time.monotonic`.
+
+    bellows.ash times acknowledgements so, and by the wall they take no virtual time at all.
+    """
+    loop = asyncio.get_running_loop()
+    original = vars(module)["time"]
+    vars(module)["time"] = SimpleNamespace(monotonic=loop.time)
+    try:
+        yield
+    finally:
+        vars(module)["time"] = original
 
 
 class _JumpingSelector(selectors.DefaultSelector):

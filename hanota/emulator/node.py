@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import (
     BROADCAST_RX_ON_WHEN_IDLE,
     CAPABILITY_FULL_FUNCTION,
+    CAPABILITY_RX_ON_WHEN_IDLE,
     ApsFrame,
     TxStatus,
 )
+from hanota.emulator.association import BEACON, JoinRefusedError, associate, rejoin
+from hanota.emulator.polling import Polling, PollSettings
+from hanota.emulator.topology import COORDINATOR
 from hanota.emulator.zdo import (
     RESPONSE,
     ZDO_ENDPOINT,
@@ -30,27 +36,21 @@ from hanota.zcl import PROFILE_SMART_ENERGY
 from hanota.zse.install_code import install_code_key
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from hanota.emulator.air import Air
+    from hanota.emulator.air import Admission, Air
+    from hanota.emulator.network import Network
     from hanota.eui64 import Eui64
+
+__all__ = ["COORDINATOR", "NWK_UNASSIGNED", "HanNode", "JoinRefusedError", "NodeSettings"]
 
 NWK_UNASSIGNED: Final = 0xFFFE
 """Short address of a node that has not joined."""
-COORDINATOR: Final = 0x0000
 MAINS_ROUTER: Final = 0x8E
 """MAC capability flags: router, mains powered, always listening, short address wanted."""
+_WIDE_AWAKE: Final = CAPABILITY_FULL_FUNCTION | CAPABILITY_RX_ON_WHEN_IDLE | 0x04
+"""MAC capability flags that no sleepy end device has; 0x04 is mains power."""
 BROADCAST_ENDPOINT: Final = 0xFF
-
-_BEACON_REQUEST: Final = 10
-_BEACON: Final = 28
-_ASSOCIATION: Final = 27
-_TRANSPORT_KEY: Final = 73
-"""PSDU octets of the frames of a join."""
-
-
-class JoinRefusedError(RadioError):
-    """The device did not get into the network; the caller may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,16 @@ class NodeSettings:
     """Seconds to wait for a ZDO response."""
     max_tasks: int = 64
     """Concurrent activities a node may start; more is a runaway device."""
+    sleep: float | None = None
+    """Seconds between the polls of a sleepy end device; None is a node that always listens."""
+    fast_poll: float = 0.25
+    """Seconds between the polls of a sleepy end device while a response is awaited."""
+    fast_poll_time: float = 3.0
+    """Seconds after a frame of its own for which a sleepy end device awaits a response."""
+    keep_alive: float = 60.0
+    """Seconds between the polls by which an end device that always listens keeps its parent."""
+    parent_failures: int = 4
+    """Polls in a row without answer after which an end device looks for another parent."""
 
 
 class HanNode:
@@ -78,18 +88,31 @@ class HanNode:
     ) -> None:
         self.eui64 = eui64
         self.nwk = NWK_UNASSIGNED
-        self.capabilities = capabilities
+        self.settings = settings or NodeSettings()
+        self._awake_capabilities = capabilities
         self.link_key = install_code_key(install_code)
         """Trust centre link key: from the install code until key establishment replaces it."""
         self.endpoints = tuple(endpoints)
         self.manufacturer_code = manufacturer_code
-        self.settings = settings or NodeSettings()
         self.trust_centre: Eui64 | None = None
-        self._air: Air | None = None
+        self.presence_changed: Callable[[], None] = lambda: None
+        """Called when the node came on its network, went off it, or left it for good."""
+        self._network: Network | None = None
+        self._polling: Polling | None = None
         self._powered = False
         self._sequence = 0
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def capabilities(self) -> int:
+        """MAC capability flags; those of a sleepy end device where the settings have it sleep."""
+        sleeps = self.settings.sleep is not None
+        return self._awake_capabilities & ~_WIDE_AWAKE if sleeps else self._awake_capabilities
+
+    @capabilities.setter
+    def capabilities(self, capabilities: int) -> None:
+        self._awake_capabilities = capabilities
 
     @property
     def joined(self) -> bool:
@@ -100,38 +123,38 @@ class HanNode:
         """Take an application frame addressed to one of the node's endpoints."""
 
     async def join(self, air: Air) -> None:
-        """Find a network, associate, take the network key, announce; raise JoinRefusedError otherwise.
-
-        Sources: ZigBee specification 4.6.3.2 (joining a secured network), Base Device Behaviour 10.
-        """
+        """Find a network, associate, take the network key, announce; raise JoinRefusedError otherwise."""
         self.power_off()
-        await self._management(air, _BEACON_REQUEST)
-        trust_centre = air.trust_centre
-        if trust_centre is None or not trust_centre.permits_joining:
-            raise JoinRefusedError("no network permits joining")
-        await self._management(air, _BEACON)
-        await self._management(air, _ASSOCIATION)
-        admission = trust_centre.admit(self.eui64, self.capabilities)
-        if admission is None:
-            raise JoinRefusedError("the trust centre holds no key for this device")
-        await self._management(air, _TRANSPORT_KEY)
-        if admission.link_key != self.link_key:
-            raise JoinRefusedError("Transport-Key is not encrypted with the key of our install code")
-        self._air = air
+        self.commission(air, await associate(self, air))
+        await self.power_on()
+
+    def commission(self, air: Air, admission: Admission) -> None:
+        """Take up the network that `power_on` comes up on: just joined, or kept in non-volatile memory."""
+        if self._network is not None and self.nwk != admission.nwk:
+            self._network.topology.forget(self)
+        self._network = air.network(admission.trust_centre)
         self.nwk = admission.nwk
         self.trust_centre = admission.trust_centre
-        await self.power_on()
+        self.link_key = admission.link_key
+
+    async def rejoin(self) -> None:
+        """Take the best router in range for a parent and announce; raise JoinRefusedError, RadioError."""
+        await rejoin(self.eui64, self._on_network())
+        await self._announce()
 
     async def leave(self, *, rejoin: bool = False) -> None:
         """Send NWK Leave and go off the network."""
-        air, nwk = self._air, self.nwk
-        if air is None or not self._powered:
+        network, nwk = self._network, self.nwk
+        if network is None or not self._powered:
             return
-        await self._management(air, _BEACON)
+        if not await network.command(BEACON, nwk, COORDINATOR):
+            raise JoinRefusedError("the coordinator is out of reach")
         self.power_off()
-        self._air, self.nwk = None, NWK_UNASSIGNED
-        if air.trust_centre is not None:
-            air.trust_centre.departed(self.eui64, nwk, rejoin=rejoin)
+        network.topology.forget(self)
+        self._network, self.nwk = None, NWK_UNASSIGNED
+        self.presence_changed()
+        if network.trust_centre is not None:
+            network.trust_centre.departed(self.eui64, nwk, rejoin=rejoin)
 
     def power_off(self) -> None:
         """Cut the power: every activity but the caller's ends; the network stays in non-volatile memory."""
@@ -139,18 +162,23 @@ class HanNode:
             task.cancel()
         for waiter in self._waiting.values():
             waiter.cancel()
-        if self._air is not None:
-            self._air.detach(self)
+        if self._network is not None:
+            self._network.detach(self)
+        self._polling = None
         self._powered = False
+        self.presence_changed()
 
     async def power_on(self) -> None:
         """Come back on the network joined before and announce; raise RadioError if there is none."""
-        if self._air is None:
+        if self._network is None:
             raise RadioError(f"{self.eui64} has not joined a network")
-        self._air.attach(self)
+        self._network.attach(self, sleeps=self.settings.sleep is not None)
         self._powered = True
-        announcement = device_announcement(self.next_sequence(), self.nwk, self.eui64, self.capabilities)
-        await self._send_zdo(ZdoCluster.DEVICE_ANNCE, announcement, BROADCAST_RX_ON_WHEN_IDLE)
+        if not self.capabilities & CAPABILITY_FULL_FUNCTION:
+            self._polling = self._polls(self._network)
+            self.spawn(self._polling.run())
+        self.presence_changed()
+        await self._announce()
 
     async def send(
         self,
@@ -222,13 +250,32 @@ class HanNode:
         return self._sequence
 
     async def _transmit(self, frame: ApsFrame) -> TxStatus:
-        if self._air is None or not self._powered:
-            raise RadioError(f"{self.eui64} is not on a network")
-        return await self._air.transmit(frame)
+        network = self._on_network()
+        with self._polling.sending() if self._polling is not None else nullcontext():
+            return await network.transmit(frame)
 
-    async def _management(self, air: Air, octets: int) -> None:
-        if not await air.mac_command(octets, self.eui64):
-            raise JoinRefusedError("the coordinator is out of reach")
+    def _on_network(self) -> Network:
+        if self._network is None or not self._powered:
+            raise RadioError(f"{self.eui64} is not on a network")
+        return self._network
+
+    def _polls(self, network: Network) -> Polling:
+        settings = self.settings
+        interval = settings.keep_alive if settings.sleep is None else settings.sleep
+        return Polling(
+            PollSettings(
+                interval=interval,
+                fast=interval if settings.sleep is None else min(interval, settings.fast_poll),
+                awake=settings.fast_poll_time,
+                failures=settings.parent_failures,
+            ),
+            partial(network.poll, self),
+            self.rejoin,
+        )
+
+    async def _announce(self) -> None:
+        announcement = device_announcement(self.next_sequence(), self.nwk, self.eui64, self.capabilities)
+        await self._send_zdo(ZdoCluster.DEVICE_ANNCE, announcement, BROADCAST_RX_ON_WHEN_IDLE)
 
     async def _send_zdo(self, cluster: int, payload: bytes, destination: int) -> TxStatus:
         return await self._transmit(

@@ -258,8 +258,14 @@ def _answer_upgrade_end(request: Request, command: UpgradeEndRequest) -> None:
 
 
 def _hold(request: Request, command: UpgradeEndRequest) -> None:
-    """Keep a device from activating an image that is not known to be transferred, or no longer wanted."""
-    if request.session and request.session.state is SessionState.WITHDRAWN:
+    """Keep a device from activating an image that is not known to be transferred, or no longer wanted.
+
+    ABORT has it discard the image: where the offer is withdrawn, and where it is this very image, kept from
+    an earlier offer perhaps; it is notified again then and fetches the octets that are offered now.
+    """
+    session = request.session
+    withdrawn = session is not None and session.state is SessionState.WITHDRAWN
+    if withdrawn or (session is not None and session.live and command.image in (None, session.image)):
         request.default_response(Status.ABORT)
         return
     _answer_upgrade_time(request, command.image or ANY_IMAGE, (times_after(request.now, 0)[0], NEVER))

@@ -11,12 +11,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import zigpy.exceptions
 import zigpy.types as t
 import zigpy.zdo.types as zdo_t
 from zigpy.application import ControllerApplication
 
 from hanota.eui64 import Eui64
+from hanota.radio.diagnosis import reason
 from hanota.radio.han_device import HanDevice
 from hanota.radio.sequence import PacketSequence
 
@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
 
+    from hanota.radio.settings import RadioSettings
+
 logger = logging.getLogger(__name__)
 
 ZDO_ENDPOINT: Final = 0
 NWK_UNASSIGNED: Final = 0xFFFE
 """Short address of a device whose own was given to another."""
 
+SILENT: Final = "the coordinator does not answer"
+
 
 class CoordinatorSilentError(Exception):
     """The coordinator does not answer."""
+
+
+class CoordinatorResetError(Exception):
+    """The coordinator restarted by itself: its network and its endpoints are down."""
 
 
 class Gate(Protocol):
@@ -63,6 +71,10 @@ class Gate(Protocol):
         """Hear of a device on the network that is not admitted and is told to leave."""
         ...
 
+    def malformed(self, nwk: int, cluster: int, reason: str) -> None:
+        """Hear of a frame that was dropped before it became a packet."""
+        ...
+
 
 def to_eui64(ieee: EUI64) -> Eui64:
     """Return zigpy's IEEE address as ours."""
@@ -83,16 +95,13 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         *,
         gate: Gate,
         lost: Callable[[str], None],
-        discoveries: int,
-        watchdog_period: float,
-        watchdog_patience: float,
+        settings: RadioSettings,
     ) -> None:
         super().__init__(config)
-        self._gate, self._lost = gate, lost
-        self._discoveries = discoveries
+        self._gate, self._lost, self._settings = gate, lost, settings
         # Private, because zigpy has no setting for it; its own 30 s notice a dead line after 45.
-        self._watchdog_period = watchdog_period
-        self._watchdog_patience = watchdog_patience
+        self._watchdog_period = settings.watchdog_period
+        self._watched = False
         self._under_way: set[tuple[str, object]] = set()
         self._sequence = PacketSequence()
 
@@ -204,13 +213,21 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
 
     # -- life --------------------------------------------------------------------------------------------
 
+    async def initialize(self, *, auto_form: bool = False) -> None:
+        """Start the network; from then on the coordinator has less time to answer."""
+        await super().initialize(auto_form=auto_form)
+        self._watched = True
+
     async def watchdog_feed(self) -> None:
         """Ping the coordinator; raise CoordinatorSilentError when it does not answer in time."""
+        settings = self._settings
         try:
-            async with asyncio.timeout(self._watchdog_patience):
+            async with asyncio.timeout(
+                settings.watchdog_patience if self._watched else settings.command_timeout
+            ):
                 await super().watchdog_feed()
         except TimeoutError:
-            raise CoordinatorSilentError("the coordinator does not answer") from None
+            raise CoordinatorSilentError(SILENT) from None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell why the coordinator is gone: the line closed, the watchdog starved, or it restarted."""
@@ -229,15 +246,15 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
     def _background(self, kind: str, of: object, work: Any) -> None:
         """Run one request of a kind for each `of`, and a bounded number in all; drop the rest."""
         key = (kind, of)
-        if key in self._under_way or len(self._under_way) >= self._discoveries:
+        if key in self._under_way or len(self._under_way) >= self._settings.discoveries:
             work.close()
             return
 
         async def run() -> None:
             try:
                 await work
-            except (zigpy.exceptions.DeliveryError, TimeoutError) as error:
-                logger.info("%s %s: %s", kind, of, error)
+            except Exception as error:  # noqa: BLE001  # the radio libraries raise whatever they like
+                logger.info("%s %s: %s", kind, of, reason(error))
             finally:
                 self._under_way.discard(key)
 
@@ -251,7 +268,8 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         await self._send_zdo(
             zdo_t.ZDOCmd.NWK_addr_req,
             t.AddrMode.Broadcast,
-            t.BroadcastAddress.RX_ON_WHEN_IDLE,
+            # To sleepy end devices too: their parents hold it for them, and may not answer in their place.
+            t.BroadcastAddress.ALL_DEVICES,
             device.to_zigbee() + bytes((zdo_t.AddrRequestType.Single, 0)),
         )
 

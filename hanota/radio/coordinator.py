@@ -13,6 +13,7 @@ from hanota.radio.diagnosis import hint, reason
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.joining import JoinWindow
+from hanota.radio.listener import GuardedListener
 from hanota.radio.outbound import Outbound, Outgoing, Session, unless_lost
 from hanota.radio.peers import Peers
 from hanota.radio.refusals import Refusals
@@ -81,7 +82,7 @@ class Coordinator:
         """Open the coordinator and its network, forming it where there is none; raise RadioError."""
         if self._state is not RadioState.STOPPED:
             raise RadioError("the coordinator is started already")
-        self._listener = listener
+        listener = self._listener = GuardedListener(listener)
         self._refusals = Refusals(listener, self._clock, self._settings.refusal_interval)
         self._inbound = Inbound(
             self._settings,
@@ -175,6 +176,11 @@ class Coordinator:
         if self._refusals is not None:
             self._refusals.refuse(device, _DEVICE_ANNCE, "not in the Device Log: told to leave")
 
+    def malformed(self, nwk: int, cluster: int, reason: str) -> None:
+        """Count a frame that was dropped before it became a packet."""
+        if self._refusals is not None:
+            self._refusals.refuse(self._peers.device_at(nwk), cluster, reason)
+
     # -- inside ------------------------------------------------------------------------------------------
 
     def _online_session(self) -> Session:
@@ -194,9 +200,7 @@ class Coordinator:
             application_config(self._url, self._settings),
             gate=self,
             lost=on_lost,
-            discoveries=self._settings.discoveries,
-            watchdog_period=self._settings.watchdog_period,
-            watchdog_patience=self._settings.command_timeout,
+            settings=self._settings,
         )
         session = Session(app, lost)
         try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 def reason(error: BaseException) -> str:
     """Return what went wrong in words; the libraries raise errors without any."""
-    cause = error.__cause__ if not str(error) and error.__cause__ is not None else error
+    cause = error if str(error) else _cause(error)
+    if isinstance(cause, TimeoutError):
+        return str(cause) or "no answer in time"
     return str(cause) or type(cause).__name__
 
 
 def hint(error: BaseException) -> str | None:
     """Return what to do about an error of opening a coordinator."""
-    match error.__cause__ or error:
+    match _cause(error):
         case FileNotFoundError():
             return "is the dongle plugged in? `ls /dev/serial/by-id`"
         case PermissionError():
@@ -22,3 +24,8 @@ def hint(error: BaseException) -> str | None:
             return "is this the right port, baud rate and radio family?"
         case _:
             return None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what an error was raised from; a timeout's own cause is only how asyncio makes one."""
+    return error if error.__cause__ is None or isinstance(error, TimeoutError) else error.__cause__

@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from hanota.errors import ConfigError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -25,16 +23,16 @@ class Family:
     """Imports the library, which takes a second, only when it is used."""
     baudrate: int
     """Where the URL names none."""
-    largest_frame: int
-    """Octets of ZCL frame that the coordinator sends, fragmented by itself."""
     busy_statuses: frozenset[int]
     """Statuses of a coordinator that has no room for a frame just now."""
+    flow_control: str | None = None
+    """Where the URL names none: `hardware`, `software` or None."""
     config: Callable[[RadioSettings], Mapping[str, object]] = field(default=lambda _: {})
     """The library's own part of the configuration."""
 
 
 def _znp() -> type[HanApplication]:
-    from hanota.radio.znp import ZnpApplication  # noqa: PLC0415  # see Family.load
+    from hanota.radio.znp.application import ZnpApplication  # noqa: PLC0415  # see Family.load
 
     return ZnpApplication
 
@@ -53,7 +51,32 @@ def _znp_config(settings: RadioSettings) -> Mapping[str, object]:
 
 
 def _ezsp() -> type[HanApplication]:
-    raise ConfigError("EZSP coordinators cannot be driven yet", hint="use a Z-Stack coordinator: znp://")
+    from hanota.radio.ezsp.application import EzspApplication  # noqa: PLC0415  # see Family.load
+
+    return EzspApplication
+
+
+def _ezsp_config(_: RadioSettings) -> Mapping[str, object]:
+    return {
+        # As zigpy-znp has it, where bellows has 8; a coordinator with less room says so.
+        "max_concurrent_requests": 16,
+        "ezsp_config": {
+            # One for each device; where firmware fixes the size, that stays.
+            "CONFIG_KEY_TABLE_SIZE": 12,
+            # As long as a join window at a time and its margin; every key is imported again with it.
+            "CONFIG_TRANSIENT_KEY_TIMEOUT_S": 300,
+            # bellows would allow 90 s.
+            "CONFIG_TC_REJOINS_USING_WELL_KNOWN_KEY_TIMEOUT_S": 0,
+        },
+        "ezsp_policies": {
+            # Nobody joins but in a join window.
+            "TRUST_CENTER_POLICY": 0x00,
+            # Denied: devices get their key by key establishment, not by asking (ZSE 1.4, 5.4).
+            "TC_KEY_REQUEST_POLICY": 0x50,
+            # Allowed: partner link keys, such as of a PPMID and the ESME.
+            "APP_KEY_REQUEST_POLICY": 0x61,
+        },
+    }
 
 
 FAMILIES: Final = {
@@ -63,8 +86,6 @@ FAMILIES: Final = {
             name="znp",
             load=_znp,
             baudrate=115200,
-            # An MT frame has 250 octets, AF_DATA_REQUEST_EXT 20 of header; Z-Stack was seen to take 220.
-            largest_frame=220,
             # BUFFER_FULL, MEM_ERROR, MAC_NO_RESOURCES, APS_ and NWK_TABLE_FULL, MAC_TRANSACTION_OVERFLOW.
             busy_statuses=frozenset({0x11, 0x10, 0x1A, 0xB2, 0xC7, 0xF1}),
             config=_znp_config,
@@ -73,9 +94,11 @@ FAMILIES: Final = {
             name="ezsp",
             load=_ezsp,
             baudrate=115200,
-            largest_frame=73,
-            # MAX_MESSAGE_LIMIT_REACHED, NO_BUFFERS.
-            busy_statuses=frozenset({0x72, 0x18}),
+            # sl_Status: MAX_MESSAGE_LIMIT_REACHED, ALLOCATION_FAILED, NO_MORE_RESOURCE, BUSY.
+            busy_statuses=frozenset({0x0C03, 0x0019, 0x001A, 0x0004}),
+            # Silicon Labs' firmware for 115200 baud; None would be software flow control to bellows.
+            flow_control="hardware",
+            config=_ezsp_config,
         ),
     )
 }
@@ -83,7 +106,7 @@ FAMILIES: Final = {
 
 def hold_back_keys() -> None:
     """Keep the libraries' loggers at INFO unless they were set on purpose: below it they write keys."""
-    for name in ("zigpy", "zigpy_znp"):
+    for name in ("zigpy", "zigpy_znp", "bellows"):
         library = logging.getLogger(name)
         if library.level == logging.NOTSET:
             library.setLevel(logging.INFO)
@@ -94,7 +117,11 @@ def application_config(url: RadioUrl, settings: RadioSettings) -> dict[str, Any]
     family = FAMILIES[url.family]
     network, endpoint = settings.network, settings.endpoint
     return {
-        "device": {"path": url.path, "baudrate": url.baudrate or family.baudrate, "flow_control": None},
+        "device": {
+            "path": url.path,
+            "baudrate": url.baudrate or family.baudrate,
+            "flow_control": url.flow_control or family.flow_control,
+        },
         # zigpy's own database is read and written by a thread, which virtual time does not know.
         "database_path": None,
         "network": {

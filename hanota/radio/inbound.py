@@ -10,6 +10,7 @@ import zigpy.types as t
 from hanota.errors import RemoteProtocolError
 from hanota.hub.ports import HanFrame
 from hanota.radio import time_cluster
+from hanota.radio.frame_size import SINGLE_FRAME_ENCRYPTED
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Status, ZclFrame
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ TAPPED: Final = frozenset(
 """Clusters that zigpy never sees; everything else, the answers it waits for included, goes to zigpy."""
 APS_ENCRYPTED: Final = TAPPED - {ClusterId.KEY_ESTABLISHMENT}
 """Those of them that ZSE wants under the link key (ZSE 1.4 table 5-12)."""
-TIME_RESPONSE_LIMIT: Final = 73
-"""Octets: one frame with APS encryption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ class Inbound:
         except RemoteProtocolError as error:
             self._refuse(frame.device, packet, f"malformed: {error}")
             return
-        response = time_cluster.respond(request, frame.at, TIME_RESPONSE_LIMIT)
+        response = time_cluster.respond(request, frame.at, SINGLE_FRAME_ENCRYPTED)
         if response is not None:
             self._answer(Answer(frame.device, frame.cluster, response.encode(), frame.aps_encrypted))
 

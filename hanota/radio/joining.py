@@ -35,6 +35,8 @@ class JoinWindow:
         self._settings, self._clock = settings, clock
         self._expected: dict[Eui64, _Expected] = {}
         self._changed = asyncio.Event()
+        # Opening and closing are several commands each, which must not mix.
+        self._door = asyncio.Lock()
 
     async def expect(self, app: HanApplication, device: Eui64, link_key: bytes, seconds: float) -> None:
         """Expect `device` for `seconds`; return when the network is open for it."""
@@ -68,7 +70,7 @@ class JoinWindow:
             except TimeoutError:
                 await self._lapse(app)
             if not self._expected:
-                await self._attempt(app.permit(0))
+                await self._attempt(self._close(app))
 
     async def _lapse(self, app: HanApplication) -> None:
         """Drop those whose time is up and open the network again for the others."""
@@ -88,8 +90,14 @@ class JoinWindow:
             logger.warning("join window: %s", str(error) or type(error).__name__)
 
     async def _open(self, app: HanApplication, device: Eui64) -> None:
-        expected = self._expected[device]
-        # Longer than the re-arming period by a margin, so that the network does not close in between.
-        seconds = min(expected.until - self._clock.now(), self._settings.join_rearm + 10)
-        key = t.KeyData.deserialize(expected.link_key)[0]
-        await app.permit_with_link_key(to_ieee(device), key, max(1, round(seconds)))
+        async with self._door:
+            expected = self._expected[device]
+            # Longer than the re-arming period by a margin, so that the network does not close in between.
+            seconds = min(expected.until - self._clock.now(), self._settings.join_rearm + 10)
+            key = t.KeyData.deserialize(expected.link_key)[0]
+            await app.permit_with_link_key(to_ieee(device), key, max(1, round(seconds)))
+
+    async def _close(self, app: HanApplication) -> None:
+        async with self._door:
+            if not self._expected:
+                await app.permit(0)

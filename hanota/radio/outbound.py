@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 import zigpy.exceptions
 import zigpy.types as t
 
-from hanota.errors import DeliveryError, LocalProtocolError, RadioError
+from hanota.errors import DeliveryError, HanotaError, LocalProtocolError, RadioError
 from hanota.hub.ports import Priority
 from hanota.radio.application import to_ieee
+from hanota.radio.diagnosis import reason
+from hanota.radio.frame_size import single_frame
 from hanota.zcl import PROFILE_SMART_ENERGY
 
 if TYPE_CHECKING:
@@ -22,11 +24,6 @@ if TYPE_CHECKING:
     from hanota.radio.families import Family
     from hanota.radio.peers import Address, Peers
     from hanota.radio.settings import RadioSettings
-
-SINGLE_FRAME: Final = 82
-"""Octets of ZCL frame that one 802.15.4 frame carries under the network key."""
-SINGLE_FRAME_ENCRYPTED: Final = 73
-"""The same with APS encryption, which costs 9."""
 
 _PRIORITIES: Final = {
     # zigpy's own CRITICAL would pass its limit on frames in flight altogether.
@@ -69,10 +66,10 @@ class Outbound:
         Raise LocalProtocolError when it is too large, DeliveryError when it was not delivered, RadioError
         when the coordinator was lost or too many frames wait.
         """
-        if len(frame.data) > self._family.largest_frame:
+        if len(frame.data) > self._settings.fragmentation.octets:
             raise LocalProtocolError(
-                f"a frame of {len(frame.data)} octets; this coordinator carries {self._family.largest_frame}",
-                hint="send it in smaller parts, or use another coordinator",
+                f"a frame of {len(frame.data)} octets; the limit is {self._settings.fragmentation.octets}",
+                hint="send it in smaller parts",
             )
         if self._waiting >= self._settings.sends_waiting:
             raise RadioError(f"{self._waiting} frames wait for the coordinator")
@@ -111,7 +108,7 @@ class Outbound:
         options = t.TransmitOptions.ACK
         if frame.encrypted:
             options |= t.TransmitOptions.APS_Encryption
-        fragmented = len(frame.data) > (SINGLE_FRAME_ENCRYPTED if frame.encrypted else SINGLE_FRAME)
+        fragmented = len(frame.data) > single_frame(encrypted=frame.encrypted)
         return t.ZigbeePacket(
             src=t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=app.state.node_info.nwk),
             src_ep=t.uint8_t(self._settings.endpoint.endpoint),
@@ -142,6 +139,10 @@ class Outbound:
                     raise DeliveryError(str(error)) from error
             except TimeoutError:
                 raise DeliveryError("the coordinator does not confirm the frame") from None
+            except HanotaError:
+                raise
+            except Exception as error:
+                raise RadioError(f"the coordinator did not send the frame: {reason(error)}") from error
             else:
                 return
             await unless_lost(session, asyncio.sleep(delay))

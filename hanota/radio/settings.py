@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hanota.zcl import ClusterId
+from hanota.zse.fragmentation import FragmentationSettings
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64
@@ -23,6 +24,8 @@ class NetworkSettings:
     """None: the coordinator's own EUI-64, which GBCS wants it to be."""
     network_key: bytes | None = field(default=None, repr=False)
     """16 octets; None: random."""
+    trust_centre_key: bytes | None = field(default=None, repr=False)
+    """16 octets of which an EZSP coordinator makes a key for each device that has none; None: random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ class RadioSettings:
     discoveries: int = 8
     """Address requests and leave requests under way at once; a flood of strangers causes no more."""
 
+    fragmentation: FragmentationSettings = field(default_factory=FragmentationSettings)
+    """Of the host's part of APS fragmentation, which EZSP leaves to it."""
+
     join_rearm: float = 240
     """Seconds for which the network is opened at a time; ZigBee allows 254 (Mgmt_Permit_Joining_req)."""
     rejoin_quiet: float = 5
@@ -74,8 +80,14 @@ class RadioSettings:
     """Seconds to close it."""
     command_timeout: float = 15
     """Seconds the coordinator may take to answer a command; zigpy-znp's own default."""
-    watchdog_period: float = 10
-    """Seconds between pings; a silent line is noticed after this and `command_timeout`."""
+    confirm_timeout: float = 10
+    """Seconds an EZSP coordinator may take to tell what became of a frame: above 4 tries of 1.6 s each."""
+    confirm_timeout_sleepy: float = 35
+    """The same for a sleeper: 4 tries, each as long as the indirect queue (7.68 s)."""
+    watchdog_period: float = 5
+    """Seconds between pings; a silent line is noticed after this and `watchdog_patience`."""
+    watchdog_patience: float = 8
+    """Seconds the coordinator may take to answer a ping, once the network is up."""
     reconnect_delay: float = 1
     """Seconds before a lost coordinator is opened again, doubled each time it fails."""
     reconnect_delay_limit: float = 60

@@ -1,1 +1,1 @@
-"""ZigBee Smart Energy (ZSE), sans-IO: tunneling and install codes."""
+"""ZigBee Smart Energy (ZSE), sans-IO: tunneling, install codes and APS fragmentation."""

@@ -114,9 +114,9 @@ def test_an_update_goes_at_nine_tenths_of_what_line_and_air_allow(capsys: pytest
                 rate, work = measured(block, line, air)
                 rows.append((baudrate, name, block, rate, allowed, rate / allowed, work))
     with capsys.disabled():
-        print("\n\nbaud rate  APS encryption  block  octets/s  ceiling  ratio  processor/block")  # noqa: T201
+        print("\n\nbaud rate  APS encryption  block  octets/s  ceiling  ratio  processor/block")
         for baudrate, name, block, rate, allowed, ratio, work in rows:
-            print(  # noqa: T201
+            print(
                 f"{baudrate:9}  {name:>14}  {block:5}  {rate:8.0f}  {allowed:7.0f}  {ratio:5.2f}  "
                 f"{1000 * work:12.2f} ms"
             )
@@ -132,7 +132,7 @@ def test_a_block_costs_no_more_than_some_dozens_of_bare_exchanges_of_server_and_
     bare = min(bare_loop(48) for _ in range(3))
     whole = min(measured(48, LineSettings(), SECURED)[1] for _ in range(2))
     with capsys.disabled():
-        print(  # noqa: T201
+        print(
             f"\n\na block through everything: {1000 * whole:.2f} ms of processor time, "
             f"{whole / bare:.0f} times server and client alone ({1e6 * bare:.0f} us)"
         )

@@ -107,5 +107,5 @@ def test_one_client_downloads_at_the_rate_the_link_model_was_calibrated_to(
             return BLOCKS * block / (loop.time() - started)
 
     rate = run_virtual(scenario())
-    print(f"\n{rate:.0f} octets a second, published {published}")  # noqa: T201  # the figure is the product
+    print(f"\n{rate:.0f} octets a second, published {published}")  # the figure is the product
     assert rate == pytest.approx(published, rel=0.1)

@@ -191,6 +191,25 @@ def test_permit_never_opens_the_network_whoever_calls_it(dongle: Dongle) -> None
     run_virtual(main())
 
 
+def test_no_key_of_everybodys_ever_reaches_the_coordinator(dongle: Dongle) -> None:
+    """bellows imports ZigBeeAlliance09 for the wildcard address at every start, even to close the network."""
+
+    async def main() -> None:
+        air = Air()
+        ncp = dongle.make(air)
+        tap = dongle.tap(ncp)
+        for _ in range(2):
+            async with bench(dongle, air=air, ncp=ncp) as b:
+                assert b.radio._session is not None
+                await b.radio._session.app.permit(60)
+                await b.radio.permit_joining(PPMID, INSTALL_CODES[PPMID], 60)
+                await asyncio.sleep(70)
+        assert tap.keys
+        assert not any(b"ZigBeeAlliance09" in keys or b"\xff" * 8 in keys for keys in tap.keys)
+
+    run_virtual(main())
+
+
 def test_zigpys_own_endpoints_are_not_registered(dongle: Dongle) -> None:
     async def main() -> None:
         air = Air()
@@ -282,6 +301,21 @@ def test_a_device_that_reboots_is_reported_again_and_one_that_leaves_too(dongle:
             await b.listener.until(lambda: b.listener.joined == [PPMID, PPMID])
             await node.leave()
             await b.listener.until(lambda: b.listener.left == [PPMID])
+
+    run_virtual(main())
+
+
+def test_a_radio_that_does_not_answer_is_not_opened_and_what_to_check_is_said(dongle: Dongle) -> None:
+    async def main() -> None:
+        air = Air()
+        ncp = dongle.make(air)
+        ncp.line.to_host.muted = True
+        loop = asyncio.get_running_loop()
+        with pytest.raises(RadioError, match="cannot open") as caught:
+            async with bench(dongle, air=air, ncp=ncp):
+                pass
+        assert caught.value.hint == "is this the right port, baud rate and radio family?"
+        assert loop.time() < SETTINGS.start_timeout
 
     run_virtual(main())
 

@@ -187,6 +187,32 @@ def test_a_stopped_coordinator_starts_again(dongle: Dongle) -> None:
     run_virtual(main())
 
 
+def test_a_listener_that_raises_on_every_call_does_not_stop_the_radio(
+    dongle: Dongle, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with bench(dongle) as b:
+            node = await b.joined()
+            listener = b.listener
+
+            def fail(*_: object) -> None:
+                raise RuntimeError("a fault of the hub")
+
+            deaf = dict.fromkeys(("frame_received", "frame_refused", "device_joined"), fail)
+            listener.__dict__.update(deaf, radio_state_changed=fail)
+            await node.say(ClusterId.OTA_UPGRADE, FRAME)
+            await node.say(ClusterId.OTA_UPGRADE, FRAME, encrypted=False)
+            b.ncp.reset()
+            await asyncio.sleep(30)
+            assert b.radio.state is RadioState.ONLINE
+            assert "a fault of the hub" in caplog.text
+            for name in (*deaf, "radio_state_changed"):
+                del listener.__dict__[name]
+            await b.still_works(node)
+
+    run_virtual(main())
+
+
 def test_secrets_are_not_in_the_log_even_at_debug(dongle: Dongle, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 

@@ -11,7 +11,6 @@ from hanota.dcc.errors import RequestRejectedError
 from hanota.demo.parties import HCALCS, PPMID
 from hanota.duis.request import ActivateFirmware
 from hanota.emulator.loop import run_virtual
-from hanota.emulator.znp.coordinator import ResetReason
 from hanota.gbcs.crypto import sign
 from hanota.gbcs.message import Message
 from hanota.hub.events import EventKind
@@ -172,7 +171,7 @@ def plug(b: UpdateBench) -> None:
 
 
 def restart(b: UpdateBench) -> None:
-    b.bench.dongle.reset(ResetReason.WATCHDOG)
+    b.bench.dongle.reset()
 
 
 def nothing(_: UpdateBench) -> None:

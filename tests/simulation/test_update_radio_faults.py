@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.bench import install_code
 from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame, TxStatus
 from hanota.emulator.devices import DeviceIdentity, Ppmid
+from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import JoinRefusedError
 from hanota.emulator.zdo import device_announcement
@@ -343,17 +343,17 @@ def test_attack_stranger_joins_a_device_that_is_not_in_the_device_log_gets_no_ke
             # The window is open for another device meanwhile, whose install code the stranger has read.
             absent = more(PPMID, 4)[3]
             await b.assembly.hub.add_device(log_entry(absent, JobKind.PPMID), 90)
-            for code in (install_code(STRANGER), install_code(absent), bytes(16)):
+            for code in (default_install_code(STRANGER), default_install_code(absent), bytes(16)):
                 node = stranger(b, STRANGER, code)
                 with pytest.raises(JoinRefusedError):
                     await node.join(b.bench.air)
-            wrong_code = stranger(b, absent, install_code(STRANGER))
+            wrong_code = stranger(b, absent, default_install_code(STRANGER))
             with pytest.raises(JoinRefusedError, match="not encrypted with the key of our install code"):
                 await wrong_code.join(b.bench.air)
             assert not b.seen(EventKind.DEVICE_JOINED, STRANGER)
             assert not b.seen(EventKind.DEVICE_JOINED, absent)
             await asyncio.sleep(120)
-            late = stranger(b, absent, install_code(absent))
+            late = stranger(b, absent, default_install_code(absent))
             with pytest.raises(JoinRefusedError):
                 await late.join(b.bench.air)
             await b.still_serves(PPMID)

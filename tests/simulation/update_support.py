@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock
 from hanota.demo.assembly import assembled
-from hanota.demo.bench import DEVICE_TYPES, install_code, make_bench
+from hanota.demo.bench import DEVICE_TYPES, make_bench
 from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
 from hanota.demo.plan import MANUFACTURER, NEW_VERSION, plan_of
 from hanota.demo.scenario import Scenario
 from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
 from hanota.emulator.devices import Hcalcs, Ppmid
+from hanota.emulator.emulation.entries import default_install_code
 from hanota.eui64 import Eui64
 from hanota.gbcs.crypto import protect, sign
 from hanota.gbcs.message import Message
@@ -60,6 +61,14 @@ WRONG_HASH = bytes(32)
 """Of no image there is."""
 STRANGER = Eui64.parse("00-DB-12-34-56-78-90-FF")
 HUB_ENDPOINT = 3
+
+
+class SystemClock(LoopClock):
+    """The clock of machine and devices; a hub reads it once, at its start, as `hanota.clock.SystemClock`."""
+
+    def step(self, seconds: float) -> None:
+        """Jump forward, or back."""
+        self._offset += seconds
 
 
 def more(device: Eui64, count: int) -> list[Eui64]:
@@ -110,6 +119,7 @@ class UpdateBench:
     events: list[Event]
     files: dict[JobKind, OtaFile]
     start_hub: Callable[[], Awaitable[Assembly]]
+    system_clock: SystemClock
     _counter: int = 1000
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -292,11 +302,14 @@ async def update_bench(
     store: SqliteStore | None = None,
     prepare: Callable[[Bench], None] | None = None,
     joined: bool = True,
+    radio: str = "znp",
+    version: int | None = None,
     line: LineSettings | None = None,
     air: AirSettings | None = None,
 ) -> AsyncIterator[UpdateBench]:
     """Start everything and let the devices join; `prepare` may meddle with the bench before that."""
-    clock = LoopClock(asyncio.get_running_loop(), EPOCH)
+    loop = asyncio.get_running_loop()
+    system_clock = SystemClock(loop, EPOCH)
     devices = {JobKind.PPMID: more(PPMID, ppmids), JobKind.HCALCS: more(HCALCS, hcalcses)}
     parties = lab_parties(tuple(devices[JobKind.PPMID] + devices[JobKind.HCALCS]))
     files = {
@@ -307,7 +320,9 @@ async def update_bench(
     async with AsyncExitStack() as stack:
         store = store or SqliteStore(":memory:")
         stack.callback(store.close)
-        bench = make_bench(plan, parties, clock, seed, line=line, air=air)
+        bench = make_bench(
+            plan, parties, system_clock, seed, radio=radio, version=version, line=line, air=air
+        )
         stack.callback(bench.switch_off)
         if prepare is not None:
             prepare(bench)
@@ -316,6 +331,7 @@ async def update_bench(
 
         async def start_hub() -> Assembly:
             await running.aclose()
+            clock = LoopClock(loop, system_clock.now())
             journal = Journal(store, clock)
             journal.subscribe(events.append)
             return await running.enter_async_context(
@@ -325,7 +341,7 @@ async def update_bench(
             )
 
         assembly = await start_hub()
-        b = UpdateBench(plan, assembly, Scenario(plan, assembly), events, files, start_hub)
+        b = UpdateBench(plan, assembly, Scenario(plan, assembly), events, files, start_hub, system_clock)
         if joined:
             for planned in plan.devices:
                 await b.scenario.join(planned)
@@ -347,4 +363,4 @@ def _requests(files: dict[JobKind, OtaFile], devices: dict[JobKind, list[Eui64]]
 
 def log_entry(device: Eui64, kind: JobKind) -> DeviceLogEntry:
     """A Device Log entry as the demonstration makes it."""
-    return DeviceLogEntry(device, DEVICE_TYPES[kind], install_code(device))
+    return DeviceLogEntry(device, DEVICE_TYPES[kind], default_install_code(device))

@@ -38,7 +38,7 @@ def test_every_usual_way_of_writing_names_the_same_device(text: str) -> None:
         "00--DB-12-34-56-78-90-A4",
         "-00-DB-12-34-56-78-90-A4",
         "00 DB 12 34 56 78 90 A4",
-        "００DB1234567890A4",
+        "\uff10\uff10DB1234567890A4",
     ],
 )
 def test_what_is_not_16_hex_digits_is_refused_with_an_example(text: str) -> None:

@@ -28,7 +28,7 @@ from hanota.ota.commands import (
 )
 from hanota.ota.fields import ImageId
 from hanota.ota.settings import OtaServerSettings
-from hanota.zcl import ClusterId, Status, ZclFrame
+from hanota.zcl import ClusterId, DefaultResponse, Status, ZclFrame
 from tests.hub_support import (
     BROKER,
     EPOCH,
@@ -327,9 +327,11 @@ async def test_attack_forged_upgrade_end_success_before_the_last_block_is_not_be
     async with lab() as made:
         made.update(JobKind.PPMID, PPMID_ID)
         await ask(made, PPMID_ID, ImageBlockRequest(NEW, 0, 48))
-        answer = await ask(made, PPMID_ID, UpgradeEndRequest(Status.SUCCESS, NEW))
-        assert isinstance(answer, UpgradeEndResponse)
-        assert answer.upgrade_time == NEVER
+        await ask(made, PPMID_ID, UpgradeEndRequest(Status.SUCCESS, NEW))
+        answer = ZclFrame.decode(made.radio.to(PPMID_ID, ClusterId.OTA_UPGRADE)[-1])
+        assert DefaultResponse.decode(answer.payload) == DefaultResponse(
+            UpgradeEndRequest.COMMAND, Status.ABORT
+        )
         assert made.state(PPMID_ID) == "transferring"
         assert alerts == []
         (refused,) = made.of(EventKind.OTA_REFUSED)

@@ -29,7 +29,7 @@ from hanota.ota.server import OtaServer
 from hanota.ota.session import Activation, SessionState
 from hanota.ota.settings import OtaServerSettings
 from hanota.timestamps import zigbee_time
-from hanota.zcl import Status, ZclFrame
+from hanota.zcl import DefaultResponse, Status, ZclFrame
 
 NOW = 1_790_000_000.0
 DEVICE = Eui64.parse("00-DB-12-34-56-78-90-A4")
@@ -52,13 +52,13 @@ def server() -> OtaServer:
 
 def ask(
     server: OtaServer, command: OtaCommand, device: Eui64 = DEVICE, now: float = NOW
-) -> OtaCommand | None:
-    """Return the answer, None for a Default Response."""
+) -> OtaCommand | DefaultResponse:
+    """Return the answer."""
     server.receive(device, encode_command(command, 1), now)
     (out,) = server.responses()
     assert out.device == device
     frame = ZclFrame.decode(out.data)
-    return None if frame.is_default_response else decode_command(frame)
+    return DefaultResponse.decode(frame.payload) if frame.is_default_response else decode_command(frame)
 
 
 ABORT = ImageBlockResponse(Status.ABORT)
@@ -111,11 +111,12 @@ def test_attack_wrong_recipient_never_sees_anothers_image(server: OtaServer) -> 
 
 def test_attack_forged_upgrade_end_is_not_believed_and_activates_nothing(server: OtaServer) -> None:
     hold = UpgradeEndResponse(IMAGE, zigbee_time(NOW), NEVER)
-    for device in (DEVICE, OTHER):
-        assert ask(server, UpgradeEndRequest(Status.SUCCESS, IMAGE), device) == hold
+    discard = DefaultResponse(UpgradeEndRequest.COMMAND, Status.ABORT)
+    for device, answer in ((DEVICE, discard), (OTHER, hold)):
+        assert ask(server, UpgradeEndRequest(Status.SUCCESS, IMAGE), device) == answer
         assert UpgradeEndUnexpected(device, NOW, Status.SUCCESS, IMAGE) in server.events()
     ask(server, ImageBlockRequest(IMAGE, 0, 48))
-    assert ask(server, UpgradeEndRequest(Status.SUCCESS, IMAGE)) == hold
+    assert ask(server, UpgradeEndRequest(Status.SUCCESS, IMAGE)) == discard
     assert not [event for event in server.events() if isinstance(event, UpgradeEnded)]
 
 

@@ -331,6 +331,15 @@ def test_a_withdrawn_offer_aborts_the_download_and_discards_the_image(device: De
     assert device.server.next_timer() is None
 
 
+def test_an_image_kept_from_an_earlier_offer_is_discarded_and_fetched_again(device: Device) -> None:
+    device.download()
+    device.offered()
+    assert device.end() == DefaultResponse(0x06, Status.ABORT)
+    assert UpgradeEndUnexpected(PPMID, NOW, Status.SUCCESS, IMAGE) in device.told
+    device.download()
+    assert isinstance(device.end(), UpgradeEndResponse)
+
+
 def test_withdrawing_what_was_not_offered_does_nothing(server: OtaServer) -> None:
     server.withdraw(STRANGER)
     assert server.state(STRANGER) is None

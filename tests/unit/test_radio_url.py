@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hanota.clock import SystemClock
 from hanota.errors import ConfigError
-from hanota.radio import Coordinator, RadioUrl
-from hanota.radio.families import FAMILIES
+from hanota.radio import RadioSettings, RadioUrl
+from hanota.radio.families import FAMILIES, application_config
 from hanota.radio.url import FAMILIES as URL_FAMILIES
 
 
@@ -23,6 +22,12 @@ from hanota.radio.url import FAMILIES as URL_FAMILIES
             "ezsp:///dev/serial/by-id/usb-Nabu_Casa-if00-port0",
             RadioUrl("ezsp", "/dev/serial/by-id/usb-Nabu_Casa-if00-port0"),
         ),
+        ("ezsp:///dev/ttyACM0?flow_control=software", RadioUrl("ezsp", "/dev/ttyACM0", None, "software")),
+        (
+            "ezsp:///dev/ttyACM0?baudrate=460800&flow_control=hardware",
+            RadioUrl("ezsp", "/dev/ttyACM0", 460800, "hardware"),
+        ),
+        ("znp:///dev/ttyUSB0?flow_control=hardware", RadioUrl("znp", "/dev/ttyUSB0", None, "hardware")),
     ],
 )
 def test_a_url_names_family_port_and_baud_rate_and_prints_as_it_was_written(text: str, url: RadioUrl) -> None:
@@ -45,6 +50,8 @@ def test_a_url_names_family_port_and_baud_rate_and_prints_as_it_was_written(text
         ("znp:///dev/ttyUSB0?baudrate=fast", "not a baud rate: 'fast'"),
         ("znp:///dev/ttyUSB0?baudrate=0", "not a baud rate"),
         ("znp:///dev/ttyUSB0?parity=odd", "unknown option 'parity'"),
+        ("znp:///dev/ttyUSB0?flow_control=software", "not a flow control of znp: 'software'"),
+        ("ezsp:///dev/ttyUSB0?flow_control=none", "not a flow control of ezsp: 'none'"),
     ],
 )
 def test_a_wrong_url_is_explained_with_what_to_write(text: str, message: str) -> None:
@@ -57,7 +64,14 @@ def test_every_family_of_the_urls_is_a_family_of_the_radio() -> None:
     assert set(URL_FAMILIES) == set(FAMILIES)
 
 
-async def test_an_ezsp_coordinator_is_refused_by_name() -> None:
-    radio = Coordinator(RadioUrl.parse("ezsp:///dev/ttyUSB0"), clock=SystemClock())
-    with pytest.raises(ConfigError, match="EZSP coordinators cannot be driven yet"):
-        await radio.start(None)  # type: ignore[arg-type]  # never reached
+@pytest.mark.parametrize(
+    ("text", "flow_control"),
+    [
+        ("znp:///dev/ttyUSB0", None),
+        ("ezsp:///dev/ttyUSB0", "hardware"),
+        ("ezsp:///dev/ttyUSB0?flow_control=software", "software"),
+    ],
+)
+def test_flow_control_is_the_familys_unless_the_url_names_one(text: str, flow_control: str | None) -> None:
+    config = application_config(RadioUrl.parse(text), RadioSettings())
+    assert config["device"]["flow_control"] == flow_control

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from hanota.emulator.air import TxStatus
 from hanota.emulator.devices import attributes
-from hanota.emulator.node import HanNode
+from hanota.emulator.node import HanNode, NodeSettings
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.errors import HanotaError, RadioError, RemoteProtocolError, VerificationError
 from hanota.gbcs.counters import CounterLog, OriginatorCounter
@@ -81,6 +81,7 @@ class DeviceSettings:
     """Frames queued to the hub; one that is not read loses the rest."""
     refusals: int = 100
     """How many refused messages are remembered, the newest."""
+    node: NodeSettings = field(default_factory=NodeSettings)
     client: OtaClientSettings = field(default_factory=OtaClientSettings)
     tunnel: TunnelServerSettings = field(default_factory=TunnelServerSettings)
 
@@ -106,7 +107,8 @@ class FirmwareDevice(HanNode):
         self.keystore.add(identity.credentials)
         self.running = identity.image
         self.counters = CounterLog()
-        self.own_counter = OriginatorCounter()
+        # From the time in milliseconds: a device that is made again must not repeat its alerts' counters.
+        self.own_counter = OriginatorCounter(int(clock.now() * 1000))
         self.refused: list[HanotaError] = []
         """Messages that did not verify, newest last; GBCS 6.2.4 has a device stay silent on them."""
         self.dropped: Counter[str] = Counter()
@@ -126,6 +128,7 @@ class FirmwareDevice(HanNode):
             install_code=identity.install_code,
             endpoints=[self._simple_descriptor()],
             manufacturer_code=identity.image.manufacturer_code,
+            settings=self.device_settings.node,
         )
         self.tunnel = TunnelServer(self.device_settings.tunnel)
         self.client = self._new_client()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import ApsFrame, TxStatus
+from hanota.emulator.ncp import InFlight
 from hanota.emulator.zdo import ZDO_ENDPOINT, SimpleDescriptor
 from hanota.emulator.znp.huge import IncomingMessages, OutgoingMessage
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
@@ -33,6 +34,8 @@ BROADCAST_ENDPOINT: Final = 0xFF
 CONFIRM_STATUS: Final = {
     TxStatus.SUCCESS: MtStatus.SUCCESS,
     TxStatus.MAC_NO_ACK: MtStatus.MAC_NO_ACK,
+    TxStatus.MAC_TRANSACTION_EXPIRED: MtStatus.MAC_TRANSACTION_EXPIRED,
+    TxStatus.MAC_TRANSACTION_OVERFLOW: MtStatus.MAC_TRANSACTION_OVERFLOW,
     TxStatus.APS_NO_ACK: MtStatus.APS_NO_ACK,
     TxStatus.NO_ROUTE: MtStatus.NWK_NO_ROUTE,
 }
@@ -62,8 +65,7 @@ class AfCommands:
     def __init__(self, ncp: ZnpCoordinator) -> None:
         self._ncp = ncp
         self._endpoints: dict[int, SimpleDescriptor] = {}
-        self._in_flight = 0
-        self._counter = 0
+        self._in_flight = InFlight()
         self._outgoing: OutgoingMessage | None = None
         self._incoming = IncomingMessages(ncp.settings.max_stored_messages)
 
@@ -82,7 +84,7 @@ class AfCommands:
     def reset(self) -> None:
         """Forget endpoints and messages: the host must register again."""
         self._endpoints.clear()
-        self._in_flight = 0
+        self._in_flight.clear()
         self._outgoing = None
         self._incoming.clear()
 
@@ -210,15 +212,14 @@ class AfCommands:
         endpoint = self._endpoints.get(request.source_endpoint)
         if endpoint is None or len(request.payload) > self._ncp.settings.max_outgoing:
             return bytes((MtStatus.INVALID_PARAMETER,))
-        if self._in_flight >= self._ncp.settings.max_in_flight:
+        if self._ncp.buffers_full or not self._in_flight.begin(self._ncp.settings.max_in_flight):
             return bytes((MtStatus.BUFFER_FULL,))
-        self._in_flight += 1
         self._ncp.spawn(self._deliver(request, endpoint.profile))
         return bytes((MtStatus.SUCCESS,))
 
     async def _deliver(self, request: DataRequest, profile: int) -> None:
         status = await self._transmit(request, profile)
-        self._in_flight -= 1
+        self._in_flight.end()
         confirm = bytes((status, request.source_endpoint, request.sequence))
         self._ncp.notify(Subsystem.AF, DATA_CONFIRM, confirm)
 
@@ -229,7 +230,6 @@ class AfCommands:
             key = None if peer is None else self._ncp.security.key(peer)
             if key is None:
                 return MtStatus.SEC_NO_KEY
-        self._counter = (self._counter + 1) & 0xFF
         frame = ApsFrame(
             source=self._ncp.nwk,
             destination=request.destination,
@@ -239,13 +239,13 @@ class AfCommands:
             cluster=request.cluster,
             payload=request.payload,
             link_key=key,
-            sequence=self._counter,
+            sequence=self._ncp.next_aps_counter(),
             ack=bool(request.options & OPTION_ACK_REQUEST),
         )
         if request.destination == self._ncp.nwk:
             self._ncp.later(self._ncp.receive, frame)
             return MtStatus.SUCCESS
-        return CONFIRM_STATUS[await self._ncp.air.transmit(frame)]
+        return CONFIRM_STATUS[await self._ncp.transmit(frame)]
 
 
 def _clusters(data: bytes) -> tuple[tuple[int, ...], bytes]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, TypeAlias
 
-from hanota.emulator.line import Direction, Line, LineSettings
+from hanota.emulator.line import Direction
+from hanota.emulator.ncp import Ncp
 from hanota.emulator.zdo import ZDO_ENDPOINT
 from hanota.emulator.znp.af import AfCommands
 from hanota.emulator.znp.appconfig import AppConfigCommands
@@ -27,8 +26,8 @@ from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
     from hanota.emulator.air import Air, ApsFrame
+    from hanota.emulator.line import LineSettings
 
-Args = TypeVarTuple("Args")
 Handlers: TypeAlias = dict[int, Callable[[bytes], bytes]]
 """SREQ data to SRSP data, by command id; RemoteProtocolError or struct.error for data of a wrong length."""
 
@@ -71,7 +70,7 @@ class ZnpStatistics:
     """ZDO requests of devices dropped because `max_zdo_messages` were under way."""
 
 
-class ZnpCoordinator:
+class ZnpCoordinator(Ncp):
     """A CC2652-class coordinator with Z-Stack 3.30; it is trust centre, and node 0x0000 of its air."""
 
     def __init__(
@@ -84,18 +83,13 @@ class ZnpCoordinator:
         line: LineSettings | None = None,
         seed: int = 0,
     ) -> None:
-        self.air = air
+        super().__init__(air, capabilities=NODE_DESCRIPTOR.capabilities, line=line, seed=seed)
         self.settings = settings or ZnpSettings()
         self.statistics = ZnpStatistics()
-        self.random = random.Random(seed)  # noqa: S311  # reproducible, not secret
         self.nvram = nvram or Nvram.factory_new(tclk_seed=self.random.randbytes(16))
-        self.line = Line(line, seed=seed)
         self.line.receive = self._received
-        self.nwk = 0x0000
-        self.capabilities = NODE_DESCRIPTOR.capabilities
         self._hardware_eui64 = eui64
         self._decoder = UnpiDecoder()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.joining = Joining(self)
         self.sys = SysCommands(self)
         self.af = AfCommands(self)
@@ -115,11 +109,6 @@ class ZnpCoordinator:
         """Its IEEE address: the host's choice in NV, or the hardware's."""
         return Eui64.from_zigbee(self.nvram.items[NvItem.EXTADDR])
 
-    @property
-    def network_up(self) -> bool:
-        """Tell whether the network was formed or restored since the last reset."""
-        return self.air.trust_centre is self.joining
-
     def reset(self, reason: ResetReason = ResetReason.WATCHDOG) -> None:
         """Restart the firmware: the network is down and every registration lost until the host acts."""
         self.stop()
@@ -133,17 +122,13 @@ class ZnpCoordinator:
 
     def stop(self) -> None:
         """Leave the air and end every activity; nothing is left running."""
-        for task in self._tasks:
-            task.cancel()
-        self.air.detach(self)
-        if self.network_up:
-            self.air.trust_centre = None
+        self.cancel_activities()
+        self.go_off_air()
         self.joining.reset()
 
     def start_network(self) -> None:
         """Go on the air as coordinator and trust centre."""
-        self.air.attach(self)
-        self.air.trust_centre = self.joining
+        self.go_on_air(self.joining, takes_blocks=False)
 
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key held for `peer`."""
@@ -161,16 +146,6 @@ class ZnpCoordinator:
     def notify(self, subsystem: Subsystem, command: int, data: bytes) -> None:
         """Send an AREQ to the host."""
         self._send(MtFrame(MtType.AREQ, subsystem, command, data))
-
-    def later(self, call: Callable[[Unpack[Args]], None], *args: *Args) -> None:
-        """Do something after the response to the command being handled."""
-        asyncio.get_running_loop().call_soon(call, *args)
-
-    def spawn(self, activity: Coroutine[None, None, None]) -> None:
-        """Run `activity` until it ends or the firmware restarts; the caller bounds their number."""
-        task = asyncio.get_running_loop().create_task(activity)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _read_nvram(self) -> None:
         """Do what the firmware does first: clear what STARTUP_OPTION says, restore the IEEE address."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import Admission
+from hanota.emulator.trust_centre import WELL_KNOWN_KEY, JoinWindow, new_short_address
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 
 if TYPE_CHECKING:
@@ -17,11 +17,8 @@ LEAVE_IND: Final = 0xC9
 TC_DEV_IND: Final = 0xCA
 PERMIT_JOIN_IND: Final = 0xCB
 
-WELL_KNOWN_KEY: Final = b"ZigBeeAlliance09"
-"""Default trust centre link key: what a device without an install code joins with."""
 LONGEST_WINDOW: Final = 254
 """Seconds; since ZigBee R21 a duration of 255 no longer means for ever (2.4.3.3.7)."""
-SHORT_ADDRESSES: Final = range(0x0001, 0xFFF8)
 
 
 class Joining:
@@ -29,30 +26,26 @@ class Joining:
 
     def __init__(self, ncp: ZnpCoordinator) -> None:
         self._ncp = ncp
-        self._closing: asyncio.TimerHandle | None = None
+        self._window = JoinWindow(expired=lambda: self.permit(0))
         self.install_code_only = False
         """bdbJoinUsesInstallCodeKey: devices without a registered install code are not admitted."""
 
     @property
     def permits_joining(self) -> bool:
         """Tell whether the window is open."""
-        return self._closing is not None
+        return self._window.is_open
 
     def permit(self, duration: int) -> None:
         """Open the window for `duration` seconds, or close it with 0, and report it to the host."""
-        if self._closing is not None:
-            self._closing.cancel()
-            self._closing = None
         if duration:
-            window = min(duration, LONGEST_WINDOW)
-            self._closing = asyncio.get_running_loop().call_later(window, self.permit, 0)
+            self._window.open(min(duration, LONGEST_WINDOW))
+        else:
+            self._window.close()
         self._ncp.notify(Subsystem.ZDO, PERMIT_JOIN_IND, bytes((duration,)))
 
     def reset(self) -> None:
         """Forget everything that is not in NV."""
-        if self._closing is not None:
-            self._closing.cancel()
-        self._closing = None
+        self._window.close()
         self.install_code_only = False
 
     def admit(self, eui64: Eui64, capabilities: int) -> Admission | None:  # noqa: ARG002  # of TrustCentre
@@ -79,7 +72,4 @@ class Joining:
 
     def _new_address(self) -> int:
         used = {device.nwk for device in self._ncp.security.devices.values()}
-        while True:
-            nwk = self._ncp.random.choice(SHORT_ADDRESSES)
-            if nwk not in used:
-                return nwk
+        return new_short_address(self._ncp.random, used)

@@ -56,6 +56,8 @@ class MtStatus(IntEnum):
     APS_NO_ACK = 0xB7
     NWK_NO_ROUTE = 0xCD
     MAC_NO_ACK = 0xE9
+    MAC_TRANSACTION_EXPIRED = 0xF0
+    MAC_TRANSACTION_OVERFLOW = 0xF1
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,16 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.air import BROADCAST_ROUTERS, ApsFrame
-from hanota.emulator.zdo import (
-    RESPONSE,
-    ZDO_ENDPOINT,
-    ZDO_PROFILE,
-    NodeDescriptor,
-    ZdoCluster,
-    ZdoServer,
-    ZdoStatus,
-)
+from hanota.emulator.air import BROADCAST_ROUTERS
+from hanota.emulator.ncp import ZdoSender
+from hanota.emulator.zdo import RESPONSE, NodeDescriptor, ZdoCluster, ZdoServer, ZdoStatus
 from hanota.emulator.znp.nvram import NvItem
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 from hanota.errors import RemoteProtocolError
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
+    from hanota.emulator.air import ApsFrame
     from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
 
 MSG_CB_INCOMING: Final = 0xFF
@@ -28,6 +22,8 @@ END_DEVICE_ANNCE_IND: Final = 0xC1
 ANY_CLUSTER: Final = 0xFFFF
 ADDRESS_RESPONSES: Final = frozenset({ZdoCluster.NWK_ADDR_REQ, ZdoCluster.IEEE_ADDR_REQ})
 """Requests whose 45/8x indication does not begin with the responder's short address."""
+ADDRESS_INDICATION_LENGTH: Final = 13
+"""Octets of their indication: it counts associated devices even where the response tells of none."""
 
 NODE_DESCRIPTOR: Final = NodeDescriptor(
     logical_type=0, capabilities=0x8F, maximum_buffer=0x50, maximum_transfer=0x00A0, server_mask=0x2C41
@@ -42,8 +38,7 @@ class ZdoCommands:
     def __init__(self, ncp: ZnpCoordinator) -> None:
         self._ncp = ncp
         self._callbacks: set[int] = set()
-        self._sequence = 0
-        self._sending = 0
+        self._sender = ZdoSender(ncp, ncp.settings.max_zdo_messages)
 
     def handlers(self) -> Handlers:
         """Return the SREQ handlers by command id."""
@@ -61,7 +56,7 @@ class ZdoCommands:
     def reset(self) -> None:
         """Forget the host's registrations."""
         self._callbacks.clear()
-        self._sending = 0
+        self._sender.reset()
 
     def request(self, destination: int, cluster: int, payload: bytes) -> MtStatus:
         """Carry out a ZDO request of the host, sent through AF on endpoint 0."""
@@ -70,7 +65,7 @@ class ZdoCommands:
             if response is not None:
                 self._ncp.later(self._report, self._ncp.nwk, cluster | RESPONSE, response)
             return MtStatus.SUCCESS
-        return MtStatus.SUCCESS if self._send(destination, cluster, payload) else MtStatus.BUFFER_FULL
+        return MtStatus.SUCCESS if self._sender.send(destination, cluster, payload) else MtStatus.BUFFER_FULL
 
     def receive(self, frame: ApsFrame) -> None:
         """Take a ZDO frame from the air: answer requests, report everything the host asked for."""
@@ -83,16 +78,8 @@ class ZdoCommands:
             response = self._server().respond(frame.cluster, frame.payload)
         except RemoteProtocolError:
             return
-        if response is not None and not self._send(frame.source, frame.cluster | RESPONSE, response):
+        if response is not None and not self._sender.send(frame.source, frame.cluster | RESPONSE, response):
             self._ncp.statistics.unanswered_requests += 1
-
-    def _send(self, destination: int, cluster: int, payload: bytes) -> bool:
-        """Start sending a ZDO message; return False when too many are under way."""
-        if self._sending >= self._ncp.settings.max_zdo_messages:
-            return False
-        self._sending += 1
-        self._ncp.spawn(self._transmit(destination, cluster, payload))
-        return True
 
     def _report(self, source: int, cluster: int, payload: bytes, *, broadcast: bool = False) -> None:
         """Give a ZDO message to the host, in the ways it has asked for."""
@@ -101,27 +88,14 @@ class ZdoCommands:
         if cluster == ZdoCluster.DEVICE_ANNCE:
             self._ncp.notify(Subsystem.ZDO, END_DEVICE_ANNCE_IND, struct.pack("<H", source) + body)
         elif cluster & RESPONSE and direct:
-            head = b"" if cluster ^ RESPONSE in ADDRESS_RESPONSES else struct.pack("<H", source)
-            self._ncp.notify(Subsystem.ZDO, 0x80 | (cluster & 0x7F), head + body)
+            if cluster ^ RESPONSE in ADDRESS_RESPONSES:
+                indication = body.ljust(ADDRESS_INDICATION_LENGTH, b"\x00")
+            else:
+                indication = struct.pack("<H", source) + body
+            self._ncp.notify(Subsystem.ZDO, 0x80 | (cluster & 0x7F), indication)
         if self._callbacks & {cluster, ANY_CLUSTER}:
             head = struct.pack("<HBHBBH", source, broadcast, cluster, 0, payload[0], self._ncp.nwk)
             self._ncp.notify(Subsystem.ZDO, MSG_CB_INCOMING, head + body)
-
-    async def _transmit(self, destination: int, cluster: int, payload: bytes) -> None:
-        self._sequence = (self._sequence + 1) & 0xFF
-        await self._ncp.air.transmit(
-            ApsFrame(
-                source=self._ncp.nwk,
-                destination=destination,
-                source_endpoint=ZDO_ENDPOINT,
-                destination_endpoint=ZDO_ENDPOINT,
-                profile=ZDO_PROFILE,
-                cluster=cluster,
-                payload=payload,
-                sequence=self._sequence,
-            )
-        )
-        self._sending -= 1
 
     def _server(self) -> ZdoServer:
         return ZdoServer(self._ncp.eui64, self._ncp.nwk, NODE_DESCRIPTOR, self._ncp.af.descriptors())
@@ -131,7 +105,7 @@ class ZdoCommands:
         if destination == self._ncp.nwk or destination >= BROADCAST_ROUTERS:
             self._ncp.later(self._permit, duration)
         else:
-            payload = bytes((self._sequence, duration, significance))
+            payload = bytes((self._ncp.next_aps_counter(), duration, significance))
             return bytes((self.request(destination, ZdoCluster.MGMT_PERMIT_JOINING_REQ, payload),))
         return bytes((MtStatus.SUCCESS,))
 

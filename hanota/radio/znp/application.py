@@ -1,7 +1,8 @@
-"""Z-Stack coordinators through zigpy-znp, and what zigpy-znp leaves undone."""
+"""The zigpy application of a Z-Stack coordinator."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from zigpy_znp.exceptions import CommandNotRecognized
 from zigpy_znp.types.nvids import OsalNvIds
 from zigpy_znp.zigbee.application import ControllerApplication
 
-from hanota.radio.application import HanApplication
+from hanota.radio.application import CoordinatorResetError, HanApplication
+from hanota.radio.znp.huge import LARGEST_REQUEST, HugeZnp
+from hanota.zse.fragmentation import cut
 
 if TYPE_CHECKING:
     from zigpy.types import EUI64, KeyData
@@ -20,12 +23,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class CoordinatorResetError(Exception):
-    """The coordinator restarted by itself: its network and its endpoints are down."""
-
-
 class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[misc]  # published without types
     """A Z-Stack 3 coordinator. `_znp` is private: zigpy-znp offers no other way to the commands used here."""
+
+    async def connect(self) -> None:
+        """Open the port with a connection of ours, which carries messages of any length."""
+        znp = HugeZnp(
+            self.config,
+            limits=self._settings.fragmentation,
+            received=self._long_message,
+            refused=self._gate.malformed,
+        )
+        await znp.connect()
+        self._znp = znp
+        znp.set_application(self)
+        self._bind_callbacks()
 
     async def form_network(self, *, fast: bool = False) -> None:
         """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
@@ -56,6 +68,30 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
         )
         # Past the refusal of HanApplication.permit, to the library's own.
         await super(HanApplication, self).permit(time_s)
+
+    async def _send_request_raw(self, **request: Any) -> None:
+        # Private, as zigpy-znp has no other place between its retries and the one MT frame of a request.
+        data = request["data"]
+        if len(data) <= LARGEST_REQUEST:
+            await super()._send_request_raw(**request)
+            return
+        command = c.AF.DataRequestExt.Req(
+            DstAddrModeAddress=request["dst_addr"],
+            DstEndpoint=request["dst_ep"],
+            DstPanId=0x0000,
+            SrcEndpoint=request["src_ep"],
+            ClusterId=request["cluster"],
+            TSN=request["sequence"],
+            Options=request["options"],
+            Radius=request["radius"],
+            Data=data,
+        )
+        blocks = len(cut(data, self._settings.fragmentation))
+        async with asyncio.timeout(blocks * self._settings.confirm_timeout):
+            await self._znp.send_huge(command)
+
+    def _long_message(self, message: Any) -> None:
+        self.create_task(self.on_af_message(message), "long-message")
 
     async def _set_policy(self, command: Any, **value: bool) -> None:
         try:

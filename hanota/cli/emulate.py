@@ -1,0 +1,166 @@
+"""`hanota emulate`: an emulated dongle that any program can open, with a HAN of devices behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from functools import partial
+from pathlib import Path  # noqa: TC003  # Typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hanota.cli.output import console, fail
+from hanota.errors import ConfigError, HanotaError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from hanota.clock import Clock
+    from hanota.emulator.emulation.control import Control
+    from hanota.emulator.emulation.entries import DeviceEntry, HanFile
+    from hanota.emulator.emulation.han import Han
+    from hanota.emulator.emulation.nodes import LabKeys
+    from hanota.emulator.emulation.ports import Port
+    from hanota.eui64 import Eui64
+
+LOOPBACK: Final = "127.0.0.1"
+"""Where --tcp listens unless told otherwise: whoever reaches the port drives the dongle."""
+ADAPTERS: Final = {"znp": "zstack", "ezsp": "ember"}
+"""What zigbee2mqtt calls the radio families."""
+
+
+def emulate(
+    *,
+    radio: Annotated[str, typer.Option(help="What the dongle speaks: `znp` (Z-Stack) or `ezsp`.")] = "znp",
+    pty: Annotated[
+        Path | None, typer.Option(help="Offer the dongle on a pseudo terminal, linked to by this name.")
+    ] = None,
+    tcp: Annotated[str | None, typer.Option(help="Offer the dongle on TCP, at [HOST]:PORT.")] = None,
+    han: Annotated[
+        Path | None, typer.Option(help="The devices, a han.toml; without it one PPMID and one HCALCS.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Keep what is non-volatile in this file, over a restart.")
+    ] = None,
+    control: Annotated[Path | None, typer.Option(help="Take commands at this unix socket, in JSON.")] = None,
+    seed: Annotated[int, typer.Option(help="The same keys and the same air every time.")] = 0,
+) -> None:
+    """Run an emulated ZigBee dongle, and devices behind it, until Ctrl-C.
+
+    zigbee2mqtt, Home Assistant, hanota or a test opens it as if it were metal.
+    """
+    try:
+        asyncio.run(_run(radio, pty, tcp, han, state=state, control=control, seed=seed))
+    except HanotaError as error:
+        fail(error)
+
+
+async def _run(
+    radio: str,
+    pty: Path | None,
+    tcp: str | None,
+    han_file: Path | None,
+    *,
+    state: Path | None,
+    control: Path | None,
+    seed: int,
+) -> None:
+    # The emulator is loaded by this command alone, and only when it runs.
+    from hanota.cli.keyboard import keyboard  # noqa: PLC0415
+    from hanota.clock import SystemClock  # noqa: PLC0415
+    from hanota.emulator.emulation.entries import default_han  # noqa: PLC0415
+    from hanota.emulator.emulation.han import Han  # noqa: PLC0415
+    from hanota.emulator.emulation.han_file import read_han_file  # noqa: PLC0415
+    from hanota.emulator.emulation.run import run_emulation  # noqa: PLC0415
+    from hanota.emulator.emulation.state_file import read_state  # noqa: PLC0415
+
+    file = default_han() if han_file is None else read_han_file(han_file)
+    clock = SystemClock()
+    han = Han(
+        file,
+        radio,
+        keys=_lab_keys(file, clock, seed),
+        clock=clock,
+        tell=partial(_tell, clock),
+        seed=seed,
+        state=None if state is None else read_state(state),
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with keyboard(sys.stdin, stop=stop.set, say=_say) as use:
+
+        def started(commands: Control, port: Port) -> None:
+            _introduce(file, radio, port, control)
+            use(commands)
+
+        await run_emulation(
+            han, _port(han, pty, tcp), control=control, state=state, started=started, stop=stop
+        )
+
+
+def _lab_keys(file: HanFile, clock: Clock, seed: int) -> LabKeys:
+    """Make the keys of everybody who brings none: the demonstration's, if it has the same seed."""
+    from hanota.demo.parties import BROKER, SUPPLIER, make_parties  # noqa: PLC0415  # see _run
+    from hanota.emulator.emulation.entries import Firmware  # noqa: PLC0415
+    from hanota.emulator.emulation.nodes import LabKeys  # noqa: PLC0415
+
+    parties = make_parties(
+        supplier=SUPPLIER,
+        broker=BROKER,
+        hub=file.dongle.eui64,
+        devices=[device.eui64 for device in file.devices if isinstance(device.application, Firmware)],
+        keystore=None,
+        now=clock.now(),
+        seed=seed,
+    )
+    return LabKeys(parties.devices, parties.trust)
+
+
+def _port(han: Han, pty: Path | None, tcp: str | None) -> AbstractAsyncContextManager[Port]:
+    from hanota.emulator.emulation.ports import pty_port, tcp_port  # noqa: PLC0415  # see _run
+    from hanota.emulator.emulation.sockets import parse_host_port  # noqa: PLC0415
+
+    line = han.dongle.line
+    match pty, tcp:
+        case None, str():
+            address = parse_host_port(tcp)
+            return tcp_port(line, address.host or LOOPBACK, address.port)
+        case _, None if pty is not None:
+            return pty_port(line, pty)
+        case _:
+            raise ConfigError(
+                "say where the dongle is to be found, in one way",
+                hint="--pty ./ttyHAN, or --tcp :6638",
+            )
+
+
+def _introduce(file: HanFile, radio: str, port: Port, control: Path | None) -> None:
+    _say(f"dongle {file.dongle.eui64} at {port.name} ({radio}; zigbee2mqtt: adapter {ADAPTERS[radio]})")
+    for device in file.devices:
+        _say(f"{device.kind:8} {device.eui64} install code {_label(device)}")
+    if control is not None:
+        _say(f"commands at {control}")
+
+
+def _label(device: DeviceEntry) -> str:
+    """Return the install code as on a label: with its CRC, in groups of four digits."""
+    from hanota.zse.install_code import crc16_x25  # noqa: PLC0415  # see _run
+
+    code = device.install_code
+    if code is None:
+        return "none: it joins with the well-known key"
+    digits = (code + crc16_x25(code).to_bytes(2, "little")).hex().upper()
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def _tell(clock: Clock, device: Eui64, text: str) -> None:
+    from hanota.timestamps import iso  # noqa: PLC0415  # see _run
+
+    _say(f"{iso(clock.now())} {device} {text}")
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False)

@@ -1,0 +1,309 @@
+"""The emulated co-processor: EZSP on one side, the air on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from hanota.emulator.air import ApsFrame
+from hanota.emulator.ezsp.addresses import AddressCommands
+from hanota.emulator.ezsp.ash import AshNcp, AshSettings, HostReset, Received, ResetCode
+from hanota.emulator.ezsp.configuration import Configuration
+from hanota.emulator.ezsp.counters import Counter, Counters
+from hanota.emulator.ezsp.frames import FIRMWARE, Command, FrameId, InvalidCommandError, Layout, callback
+from hanota.emulator.ezsp.joining import Joining
+from hanota.emulator.ezsp.keys import Keys
+from hanota.emulator.ezsp.messaging import MessagingCommands
+from hanota.emulator.ezsp.network import NetworkCommands
+from hanota.emulator.ezsp.nvram import EzspNvram
+from hanota.emulator.ezsp.security import SecurityCommands
+from hanota.emulator.ezsp.status import EzspStatus
+from hanota.emulator.ezsp.tokens import TokenCommands
+from hanota.emulator.ezsp.utilities import UtilityCommands
+from hanota.emulator.ezsp.zdo import CAPABILITIES, Zdo
+from hanota.emulator.line import Direction
+from hanota.emulator.ncp import Ncp, ZdoSender
+from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE
+from hanota.errors import LocalProtocolError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from hanota.emulator.air import Air
+    from hanota.emulator.ezsp.status import SlStatus
+    from hanota.emulator.line import LineSettings
+    from hanota.emulator.zdo import SimpleDescriptor
+    from hanota.eui64 import Eui64
+
+Handlers: TypeAlias = dict[int, Callable[[bytes], bytes]]
+"""Parameters to response parameters, by frame id.
+
+They raise struct.error, IndexError or RemoteProtocolError for parameters cut short.
+"""
+
+STACK_TYPE_MESH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EzspSettings:
+    """Limits of the firmware build."""
+
+    packet_buffers: int = 240
+    """Messages that may be under way at all; one more is ALLOCATION_FAILED (EMBER_NO_BUFFERS)."""
+    max_endpoints: int = 16
+    """Endpoints a host may register."""
+    max_transient_keys: int = 10
+    """Keys for devices that may join."""
+    max_neighbours: int = 26
+    """Devices whose EUI64 the stack itself remembers."""
+    max_zdo_messages: int = 16
+    """ZDO responses being sent at once: one more is dropped."""
+    ash: AshSettings = field(default_factory=AshSettings)
+    """Figures of the serial protocol."""
+
+
+@dataclass(slots=True)
+class EzspStatistics:
+    """What the co-processor did not carry out."""
+
+    unknown_commands: int = 0
+    malformed_commands: int = 0
+    overrun_commands: int = 0
+    """Commands of a host that does not take its responses."""
+    dropped_callbacks: int = 0
+    unregistered_endpoint: int = 0
+    """Frames from the air for an endpoint the host has not registered."""
+    unanswered_requests: int = 0
+    """ZDO requests of devices dropped because `max_zdo_messages` were under way."""
+
+
+class EzspCoordinator(Ncp):
+    """An EFR32 with EmberZNet; it is trust centre, and node 0x0000 of its air."""
+
+    def __init__(
+        self,
+        air: Air,
+        *,
+        eui64: Eui64,
+        version: int = 13,
+        nvram: EzspNvram | None = None,
+        settings: EzspSettings | None = None,
+        line: LineSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Raise LocalProtocolError unless `version` is an EZSP version of frames.FIRMWARE."""
+        super().__init__(air, capabilities=CAPABILITIES, line=line, seed=seed)
+        if version not in FIRMWARE:
+            raise LocalProtocolError(f"EZSP {version} is not emulated", hint=f"one of {sorted(FIRMWARE)}")
+        self.settings = settings or EzspSettings()
+        self.statistics = EzspStatistics()
+        self.counters = Counters()
+        self.nvram = nvram or EzspNvram()
+        self.layout = Layout(version)
+        self.endpoints: dict[int, SimpleDescriptor] = {}
+        """Registered by the host since the last reset."""
+        self.ash = AshNcp(self.settings.ash)
+        self.line.receive = self._received
+        self.keys = Keys(self)
+        self.configuration = Configuration(self)
+        self.security = SecurityCommands(self)
+        self.addresses = AddressCommands(self)
+        self.network = NetworkCommands(self)
+        self.joining = Joining(self)
+        self.messaging = MessagingCommands(self)
+        self.zdo = Zdo(self)
+        self.zdo_sender = ZdoSender(self, self.settings.max_zdo_messages)
+        self.tokens = TokenCommands(self)
+        self._utilities = UtilityCommands(self)
+        self._handlers: Handlers = {
+            **self.configuration.handlers(),
+            **self.security.handlers(),
+            **self.addresses.handlers(),
+            **self.network.handlers(),
+            **self.joining.handlers(),
+            **self.messaging.handlers(),
+            **self.zdo.handlers(),
+            **self.tokens.handlers(),
+            **self._utilities.handlers(),
+        }
+        self._hardware_eui64 = eui64
+        self._eui64 = self.tokens.custom_eui64() or eui64
+        self._version_set = False
+        self._sequence = 0
+        self._overflow = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def eui64(self) -> Eui64:
+        """Its IEEE address since the last reset: from a token, or the hardware's."""
+        return self._eui64
+
+    def reset(self, reason: ResetCode = ResetCode.WATCHDOG) -> None:
+        """Restart the firmware: the network is down and all but non-volatile memory lost."""
+        self.ash.reset(reason)
+        self._restart()
+        self._flush()
+
+    def stop(self) -> None:
+        """Leave the air and end every activity; nothing is left running."""
+        self.cancel_activities()
+        self.stop_network()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def start_network(self) -> None:
+        """Go on the air as coordinator and trust centre."""
+        self.go_on_air(self.joining, takes_blocks=True)
+
+    def stop_network(self) -> None:
+        """Go off the air; the join window closes."""
+        self.go_off_air()
+        self.joining.reset()
+
+    def link_key_for(self, peer: Eui64) -> bytes | None:
+        """Return the link key held for `peer`."""
+        key = self.keys.key(peer)
+        if key is None:
+            self.counters.count(Counter.APS_LINK_KEY_NOT_AUTHORIZED)
+        return key
+
+    def receive(self, frame: ApsFrame) -> None:
+        """Take a frame from the air, or one the host sent to the node itself."""
+        if not self.network_up:
+            return
+        if frame.source != self.nwk:
+            self._hear(frame)
+        if frame.destination_endpoint == ZDO_ENDPOINT:
+            self.zdo.receive(frame)
+        else:
+            self.messaging.receive(frame)
+
+    def report_own_zdo(self, cluster: int, payload: bytes) -> None:
+        """Give the host a ZDO message of the node itself."""
+        self.messaging.report(
+            ApsFrame(
+                source=self.nwk,
+                destination=self.nwk,
+                source_endpoint=ZDO_ENDPOINT,
+                destination_endpoint=ZDO_ENDPOINT,
+                profile=ZDO_PROFILE,
+                cluster=cluster,
+                payload=payload,
+                sequence=self.next_aps_counter(),
+            )
+        )
+
+    def report_status(self, status: SlStatus) -> None:
+        """Tell the host how the network is: stackStatusHandler."""
+        self.call_back(FrameId.STACK_STATUS_HANDLER, self.layout.status(status))
+
+    def call_back(self, frame_id: FrameId, parameters: bytes) -> None:
+        """Send a callback; one that finds no room is lost, and the next response says so."""
+        frame = callback(self._sequence, frame_id, parameters)
+        if not self.ash.call_back(frame, asyncio.get_running_loop().time()):
+            self.statistics.dropped_callbacks += 1
+            self._overflow = True
+        self._flush()
+
+    def _hear(self, frame: ApsFrame) -> None:
+        """Note who sent a frame: its NWK auxiliary header tells the EUI64."""
+        sender = None if self.han is None else self.han.eui64_of(frame.source)
+        if sender is not None:
+            self.addresses.learn(sender, frame.source)
+        if frame.is_broadcast:
+            self.counters.count(Counter.MAC_RX_BROADCAST, Counter.APS_DATA_RX_BROADCAST)
+        else:
+            self.counters.count(Counter.MAC_RX_UNICAST, Counter.APS_DATA_RX_UNICAST)
+
+    def _restart(self) -> None:
+        self.cancel_activities()
+        self.stop_network()
+        self.endpoints.clear()
+        self.counters.clear()
+        for part in (
+            self.keys,
+            self.configuration,
+            self.security,
+            self.addresses,
+            self.network,
+            self.messaging,
+            self.zdo,
+            self.zdo_sender,
+            self._utilities,
+        ):
+            part.reset()
+        self._eui64 = self.tokens.custom_eui64() or self._hardware_eui64
+        self._version_set = False
+        self._sequence = 0
+        self._overflow = False
+
+    def _received(self, data: bytes) -> None:
+        for event in self.ash.receive(data, asyncio.get_running_loop().time()):
+            match event:
+                case HostReset():
+                    self._restart()
+                case Received(payload):
+                    self._handle(payload)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what ASH has to send and wake up when it next has something to do."""
+        for octets in self.ash.take_output():
+            self.line.write(Direction.TO_HOST, octets)
+        due = self.ash.next_timer()
+        if self._timer is not None:
+            if self._timer.when() == due and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = asyncio.get_running_loop().call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        self.ash.expire(asyncio.get_running_loop().time())
+        self._flush()
+
+    def _handle(self, payload: bytes) -> None:
+        if not self.ash.accepts_responses:
+            self.statistics.overrun_commands += 1
+            return
+        try:
+            command = Command.decode(payload)
+        except RemoteProtocolError:
+            self.statistics.malformed_commands += 1
+            return
+        try:
+            frame_id, parameters = command.frame_id, self._execute(command)
+        except InvalidCommandError as error:
+            frame_id, parameters = FrameId.INVALID_COMMAND, self.layout.invalid_command(error.reason)
+        except (struct.error, IndexError, RemoteProtocolError):
+            self.statistics.malformed_commands += 1
+            frame_id = FrameId.INVALID_COMMAND
+            parameters = self.layout.invalid_command(EzspStatus.ERROR_TRUNCATED)
+        self._sequence = command.sequence
+        response = command.response(frame_id, parameters, overflow=self._overflow)
+        self._overflow = False
+        self.ash.respond(response, asyncio.get_running_loop().time())
+
+    def _execute(self, command: Command) -> bytes:
+        if not command.supported:
+            raise InvalidCommandError(EzspStatus.ERROR_UNSUPPORTED_CONTROL)
+        if command.frame_id == FrameId.VERSION:
+            return self._version(command.parameters)
+        if not self._version_set:
+            raise InvalidCommandError(EzspStatus.ERROR_VERSION_NOT_SET)
+        handler = self._handlers.get(command.frame_id)
+        if handler is None:
+            self.statistics.unknown_commands += 1
+            raise InvalidCommandError(EzspStatus.ERROR_INVALID_FRAME_ID)
+        return handler(command.parameters)
+
+    def _version(self, parameters: bytes) -> bytes:
+        """Tell the version; no other command is carried out until the host asks for that one."""
+        self._version_set = parameters[0] == self.layout.version
+        major, minor, patch, special = FIRMWARE[self.layout.version]
+        release = major << 12 | minor << 8 | patch << 4 | special
+        return struct.pack("<BBH", self.layout.version, STACK_TYPE_MESH, release)

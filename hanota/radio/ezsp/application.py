@@ -1,0 +1,220 @@
+"""The zigpy application of an EmberZNet coordinator."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import bellows.types as ember
+import zigpy.exceptions
+import zigpy.types as t
+from bellows.ash import NcpFailure
+from bellows.zigbee.application import ControllerApplication
+
+from hanota.errors import LocalProtocolError
+from hanota.radio.application import (
+    SILENT,
+    CoordinatorResetError,
+    CoordinatorSilentError,
+    HanApplication,
+    to_eui64,
+)
+from hanota.radio.ezsp.address_table import AddressTable
+from hanota.radio.ezsp.host import HanEzsp
+from hanota.radio.ezsp.keys import store_link_key
+from hanota.radio.ezsp.unicast import Unicasts
+from hanota.radio.frame_size import single_frame
+
+if TYPE_CHECKING:
+    from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
+
+logger = logging.getLogger(__name__)
+
+CLOSED: Final = ember.EzspDecisionBitmask.DEFAULT_CONFIGURATION
+"""Trust centre policy outside join windows: nobody joins, and rejoins only under the network key."""
+
+
+class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[misc]  # published without types
+    """An EZSP coordinator. `_ezsp` is private: bellows offers no other way to the commands used here."""
+
+    def __init__(self, config: dict[str, Any], **arguments: Any) -> None:
+        super().__init__(config, **arguments)
+        self._unicasts: Unicasts | None = None
+        self._addresses = AddressTable(0)
+        self._keys: dict[EUI64, KeyData] = {}
+
+    # -- life --------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Open the port with an EZSP host of ours and register the endpoint."""
+        ezsp = self._ezsp = HanEzsp(
+            self.config["device"],
+            self,
+            fragmentation=self._settings.fragmentation,
+            refused=self._gate.malformed,
+        )
+        self._unicasts = Unicasts(ezsp, self._settings)
+        await ezsp.connect()
+        await ezsp.write_config(self.config["ezsp_config"])
+        await self._register_again()
+
+    async def form_network(self, *, fast: bool = False) -> None:
+        """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
+        network = self.config["network"]
+        if network["extended_pan_id"] is None:
+            (own,) = await self._ezsp.getEui64()
+            network["extended_pan_id"] = t.ExtendedPanId(own)
+        await super().form_network(fast=fast)
+
+    async def write_network_info(self, *, network_info: Any, node_info: Any) -> None:
+        """Write a network with the trust centre key of the settings, where they have one."""
+        key = self._settings.network.trust_centre_key
+        if key is not None:
+            network_info.stack_specific.setdefault("ezsp", {}).setdefault("hashed_tclk", key.hex())
+        await super().write_network_info(network_info=network_info, node_info=node_info)
+
+    async def start_network(self) -> None:
+        """Start, and take the address table over."""
+        await super().start_network()
+        status, size = await self._ezsp.getConfigurationValue(
+            configId=ember.EzspConfigId.CONFIG_ADDRESS_TABLE_SIZE
+        )
+        if ember.sl_Status.from_ember_status(status) == ember.sl_Status.OK:
+            self._addresses = AddressTable(size)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Say what the coordinator's reset or error code means."""
+        if isinstance(exc, NcpFailure):
+            exc = _explain(exc.code)
+        super().connection_lost(exc)
+
+    async def _reset(self) -> None:
+        # Private, because bellows restarts the coordinator while it forms a network, and does not register
+        # the endpoints that are lost by it; after the network is up it is too late.
+        await super()._reset()
+        await self._register_again()
+
+    async def _register_again(self) -> None:
+        self._created_device_endpoints.clear()
+        await self.register_endpoints()
+
+    async def _watchdog_feed(self) -> None:
+        # Private, because bellows' own forgives four failures: 50 s and more of a coordinator that is dead.
+        (state,) = await self._ezsp.networkState()
+        if self._watched and state != ember.EmberNetworkStatus.JOINED_NETWORK:
+            raise CoordinatorResetError(f"the coordinator's network is down ({state.name})")
+
+    # -- frames ------------------------------------------------------------------------------------------
+
+    async def send_packet(self, packet: ZigbeePacket) -> None:
+        """Send a unicast in as many blocks as it needs; bellows has no fragments, and its tags may repeat."""
+        data = packet.data.serialize()
+        if packet.dst.addr_mode != t.AddrMode.NWK:
+            if len(data) > single_frame(encrypted=False):
+                # bellows would break its link to the coordinator for good.
+                raise LocalProtocolError(f"a broadcast of {len(data)} octets")
+            await super().send_packet(packet)
+            return
+        if self._unicasts is None or not self.is_controller_running:
+            raise zigpy.exceptions.DeliveryError("the coordinator is not running")
+        settings = self._settings
+        # Private, as both radio libraries use it; it keeps to priorities and frames in flight.
+        async with self._limit_concurrency(priority=packet.priority):
+            await self._place(packet.dst.address)
+            await self._unicasts.send(
+                packet.dst.address,
+                _aps_frame(packet),
+                data,
+                single=single_frame(encrypted=t.TransmitOptions.APS_Encryption in packet.tx_options),
+                patience=settings.confirm_timeout_sleepy
+                if packet.extended_timeout
+                else settings.confirm_timeout,
+            )
+
+    # -- devices -----------------------------------------------------------------------------------------
+
+    def handle_join(
+        self, nwk: NWK, ieee: EUI64, parent_nwk: NWK | None, *, handle_rejoin: bool = True
+    ) -> None:
+        """Also tell the coordinator where the device is, so that it can decrypt what comes from there."""
+        super().handle_join(nwk, ieee, parent_nwk, handle_rejoin=handle_rejoin)
+        if ieee in self.devices:
+            self._background("place", ieee, self._place(nwk))
+
+    def remember(self, device: Any, nwk: int) -> None:
+        """Also tell the coordinator where the device is."""
+        super().remember(device, nwk)
+        # One after the other, of however many: each must be heard before anything is sent to it.
+        self._background("place", "all", self._place_all())
+
+    async def cleanup_tc_link_key(self, ieee: EUI64) -> None:
+        """Write the key that `ieee` just joined with, where bellows would erase the device's key."""
+        key = self._keys.get(ieee)
+        if key is not None and not await store_link_key(
+            self._ezsp, ieee, key, admitted=lambda other: self._gate.admits(to_eui64(other))
+        ):
+            logger.error("the coordinator has no room for the link key of %s", to_eui64(ieee))
+
+    async def _place_all(self) -> None:
+        for device in tuple(self.devices.values()):
+            await self._place(device.nwk)
+
+    async def _place(self, nwk: int) -> None:
+        """Write a device's address, by which the coordinator finds its key and knows a sleeper."""
+        try:
+            device = self.get_device(nwk=nwk)
+        except KeyError:
+            return
+        if device.ieee == self.state.node_info.ieee:
+            return
+        sleepy = device.node_desc is not None and not device.node_desc.is_receiver_on_when_idle
+        index = self._addresses.place(to_eui64(device.ieee), int(nwk), sleepy=sleepy)
+        if index is None:
+            return
+        status, *_ = await self._ezsp.replaceAddressTableEntry(
+            addressTableIndex=index, newEui64=device.ieee, newId=nwk, newExtendedTimeout=sleepy
+        )
+        if ember.sl_Status.from_ember_status(status) != ember.sl_Status.OK:
+            self._addresses.forget(to_eui64(device.ieee))
+
+    # -- the doors ---------------------------------------------------------------------------------------
+
+    async def permit(self, time_s: int = 60, node: EUI64 | str | None = None) -> None:
+        """Close the network, its trust centre and every key that waits for a device."""
+        await super().permit(time_s, node)
+        if not time_s:
+            self._keys.clear()
+            await self._ezsp.clearTransientLinkKeys()
+            await self._ezsp.setPolicy(policyId=ember.EzspPolicyId.TRUST_CENTER_POLICY, decisionId=CLOSED)
+
+    async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
+        """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""
+        self._keys[node] = link_key
+        # Past the refusal of HanApplication.permit, to the library's own.
+        await super(HanApplication, self).permit_with_link_key(node, link_key, time_s)
+
+
+def _explain(code: ember.NcpResetCode) -> Exception:
+    """Return what an ASH reset or error code means (UG101)."""
+    if code == ember.NcpResetCode.ERROR_EXCEEDED_MAXIMUM_ACK_TIMEOUT_COUNT:
+        return CoordinatorSilentError(SILENT)
+    if code.name.startswith("RESET_"):
+        return CoordinatorResetError(f"the coordinator restarted ({code.name})")
+    return CoordinatorResetError(f"the coordinator failed ({code.name})")
+
+
+def _aps_frame(packet: ZigbeePacket) -> ember.EmberApsFrame:
+    options = ember.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+    if t.TransmitOptions.ACK in packet.tx_options:
+        options |= ember.EmberApsOption.APS_OPTION_RETRY
+    if t.TransmitOptions.APS_Encryption in packet.tx_options:
+        options |= ember.EmberApsOption.APS_OPTION_ENCRYPTION
+    return ember.EmberApsFrame(
+        profileId=packet.profile_id,
+        clusterId=packet.cluster_id,
+        sourceEndpoint=packet.src_ep,
+        destinationEndpoint=packet.dst_ep or 0,
+        options=options,
+        groupId=0,
+        sequence=0,
+    )

@@ -1,0 +1,36 @@
+"""The way of every EZSP frame to the coordinator, with two faults of bellows' ASH kept out of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from hanota.errors import LocalProtocolError
+
+LARGEST_FRAME: Final = 256
+"""Octets of an EZSP frame that bellows' ASH can randomise. A longer one makes it lose count of its frames, so
+that the coordinator takes none of the next ones."""
+
+
+class GuardedGateway:
+    """bellows' gateway: refuses frames that would break ASH, and hears of a frame given up by its sender."""
+
+    def __init__(self, gateway: Any) -> None:
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    async def send_data(self, data: bytes) -> None:
+        """Send one EZSP frame and return when it is acknowledged; raise LocalProtocolError if too long."""
+        if len(data) > LARGEST_FRAME:
+            raise LocalProtocolError(f"an EZSP frame of {len(data)} octets; ASH carries {LARGEST_FRAME}")
+        # bellows sends on when its caller is cancelled, and leaves the outcome for nobody to see.
+        sending = asyncio.ensure_future(self._gateway.send_data(data))
+        sending.add_done_callback(_note)
+        await asyncio.shield(sending)
+
+
+def _note(sending: asyncio.Future[None]) -> None:
+    if not sending.cancelled():
+        sending.exception()

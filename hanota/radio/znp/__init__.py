@@ -1,0 +1,1 @@
+"""Z-Stack coordinators through zigpy-znp, and what zigpy-znp leaves undone."""

@@ -1,0 +1,33 @@
+"""Options of the whole suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+CHAOS_SEEDS = 12
+"""Seeds of the chaos tests in a run that asks for no other number: some seconds."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("hanota")
+    group.addoption(
+        "--chaos-seeds", type=int, default=CHAOS_SEEDS, metavar="N", help="run the chaos tests with N seeds"
+    )
+    group.addoption(
+        "--chaos-seed",
+        type=int,
+        default=None,
+        metavar="SEED",
+        help="run the chaos tests with this seed alone",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for `chaos_seed` the seeds of the options."""
+    if "chaos_seed" in metafunc.fixturenames:
+        only = metafunc.config.getoption("--chaos-seed")
+        seeds = range(metafunc.config.getoption("--chaos-seeds")) if only is None else (only,)
+        metafunc.parametrize("chaos_seed", seeds)
