@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import pytest
+
+# No deadline: machines are shared, and an absolute time says nothing. In CI the examples are the same each
+# time, so that a change is judged by what it changes; elsewhere they are new, and a failure prints how to
+# repeat it.
+settings.register_profile("hanota", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("hanota")
 
 CHAOS_SEEDS = 12
 """Seeds of the chaos tests in a run that asks for no other number: some seconds."""
