@@ -13,6 +13,7 @@ from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.emulator.znp.nib import Nib
 from hanota.emulator.znp.nvram import NvItem
+from hanota.emulator.znp.personality import PERSONALITIES, Z_STACK_3_30
 from hanota.emulator.znp.unpi import MtType, Subsystem, UnpiDecoder
 from hanota.eui64 import Eui64
 
@@ -52,6 +53,8 @@ class Dongle(ABC):
     """One kind of emulated dongle."""
 
     family: str
+    version: int | str | None
+    """Of EZSP, or the release of Z-Stack; None is the usual one."""
 
     @abstractmethod
     def make(self, air: Air, eui64: Eui64 = HUB) -> Ncp:
@@ -91,16 +94,19 @@ class _Fixed(random.Random):
         return self._number
 
 
+@dataclass(frozen=True)
 class ZnpDongle(Dongle):
-    """A Z-Stack 3 dongle."""
+    """A Z-Stack dongle of one release."""
 
+    version: str | None = None
     family = "znp"
 
     def __str__(self) -> str:
-        return "znp"
+        return "znp" if self.version is None else f"znp-{self.version}"
 
     def make(self, air: Air, eui64: Eui64 = HUB) -> ZnpCoordinator:
-        return ZnpCoordinator(air, eui64=eui64)
+        personality = Z_STACK_3_30 if self.version is None else PERSONALITIES[self.version]
+        return ZnpCoordinator(air, eui64=eui64, personality=personality)
 
     def network(self, ncp: Ncp) -> Network:
         assert isinstance(ncp, ZnpCoordinator)
@@ -196,5 +202,8 @@ class EzspDongle(Dongle):
         return tap
 
 
-DONGLES: tuple[Dongle, ...] = (ZnpDongle(), EzspDongle(13), EzspDongle(14))
+ZNP, ZNP_3_0, EZSP_V13, EZSP_V14 = ZnpDongle(), ZnpDongle("3.0"), EzspDongle(13), EzspDongle(14)
+FAMILIES: tuple[Dongle, ...] = (ZNP, EZSP_V13)
+"""The main job runs on one dongle of each radio family."""
+DONGLES: tuple[Dongle, ...] = (ZNP, EZSP_V13, EZSP_V14)
 """Every simulation of the radio runs on each; EZSP versions above 14 differ in nothing it uses."""

@@ -56,20 +56,20 @@ async def assembled(
     clock: Clock,
     seed: int | None = None,
     settings: HubSettings | None = None,
+    url: RadioUrl | None = None,
 ) -> AsyncIterator[Assembly]:
     """Start a hub on the bench's dongle for the length of a `with` block; raise HanotaError.
 
-    `journal` writes to `store`. The bench stays as it is when the hub stops: another one may take it up.
+    `journal` writes to `store`. `url` leads to the dongle where its port is served; None opens it within this
+    process. The bench stays as it is when the hub stops: another one may take it up.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(published(_EMULATOR, bench.dongle))
+        if url is None:
+            port = stack.enter_context(published(_EMULATOR, bench.dongle))
+            url = RadioUrl.parse(f"{bench.radio}+{port}")
         if bench.radio == "ezsp":
             stack.enter_context(measured_by_loop(import_module("bellows.ash")))
-        radio = Coordinator(
-            RadioUrl.parse(f"{bench.radio}+emulator://{_EMULATOR}"),
-            RadioSettings(network=_network(seed)),
-            clock=clock,
-        )
+        radio = Coordinator(url, RadioSettings(network=_network(seed)), clock=clock)
         hub = Hub(
             radio=radio,
             store=store,

@@ -49,7 +49,7 @@ def make_bench(
     seed: int,
     *,
     radio: str = "znp",
-    version: int | None = None,
+    version: int | str | None = None,
     line: LineSettings | None = None,
     air: AirSettings | None = None,
 ) -> Bench:

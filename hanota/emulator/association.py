@@ -88,7 +88,12 @@ async def _associate(device: Joiner, network: Network, parent: Node, trust_centr
     eui64 = device.eui64
     for octets in (BEACON, _ASSOCIATION):
         await _exchanged(network, octets, eui64, parent)
-    network.topology.adopt(eui64, parent.eui64)
+    with network.topology.adopting(eui64, parent.eui64):
+        return await _admitted(device, network, parent, trust_centre)
+
+
+async def _admitted(device: Joiner, network: Network, parent: Node, trust_centre: TrustCentre) -> Admission:
+    eui64 = device.eui64
     # A parent that is not the trust centre tells it of the device, and passes Transport-Key on.
     relayed = parent.nwk != COORDINATOR
     if relayed and not await network.command(_UPDATE_DEVICE, parent.nwk, COORDINATOR):

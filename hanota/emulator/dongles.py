@@ -65,12 +65,12 @@ def make_dongle(
     air: Air,
     *,
     eui64: Eui64,
-    version: int | None = None,
+    version: int | str | None = None,
     line: LineSettings | None = None,
     seed: int = 0,
     memory: Json = None,
 ) -> DongleWithMemory:
-    """Make the dongle of a radio family: `znp`, or `ezsp` in the given version of that protocol.
+    """Make the dongle of a radio family: `znp` with a release of Z-Stack, `ezsp` in a protocol version.
 
     `memory` is what an earlier one kept. Raise ConfigError for a family, version or memory that is none.
     """
@@ -85,27 +85,33 @@ def make_dongle(
 
 
 def _znp(
-    air: Air, eui64: Eui64, version: int | None, line: LineSettings | None, seed: int, memory: Json
+    air: Air, eui64: Eui64, version: int | str | None, line: LineSettings | None, seed: int, memory: Json
 ) -> DongleWithMemory:
     from hanota.emulator.znp.coordinator import ZnpCoordinator  # noqa: PLC0415  # see the module's docstring
     from hanota.emulator.znp.nvram import Nvram  # noqa: PLC0415
+    from hanota.emulator.znp.personality import PERSONALITIES, Z_STACK_3_30  # noqa: PLC0415
 
-    if version is not None:
-        raise ConfigError(f"no ZNP dongle of version {version}", hint="it comes in one: leave that out")
+    personality = Z_STACK_3_30 if version is None else PERSONALITIES.get(str(version))
+    if personality is None:
+        known = ", ".join(f'"{name}"' for name in PERSONALITIES)
+        raise ConfigError(f"no ZNP dongle of version {version}", hint=f"a release of Z-Stack: {known}")
     nvram = None if memory is None else from_json(Nvram, memory, MEMORY)
-    dongle = ZnpCoordinator(air, eui64=eui64, nvram=nvram, line=line, seed=seed)
+    if nvram is not None and not personality.wrote(nvram):
+        hint = "name its version, or start anew without it"
+        raise ConfigError(f"{MEMORY} is not of Z-Stack {personality.name}", hint=hint)
+    dongle = ZnpCoordinator(air, eui64=eui64, personality=personality, nvram=nvram, line=line, seed=seed)
     return DongleWithMemory(dongle, lambda: to_json(dongle.nvram))
 
 
 def _ezsp(
-    air: Air, eui64: Eui64, version: int | None, line: LineSettings | None, seed: int, memory: Json
+    air: Air, eui64: Eui64, version: int | str | None, line: LineSettings | None, seed: int, memory: Json
 ) -> DongleWithMemory:
     from hanota.emulator.ezsp.coordinator import EzspCoordinator  # noqa: PLC0415  # see the module's docstring
     from hanota.emulator.ezsp.frames import FIRMWARE  # noqa: PLC0415
     from hanota.emulator.ezsp.nvram import EzspNvram  # noqa: PLC0415
 
     version = EZSP_VERSION if version is None else version
-    if version not in FIRMWARE:
+    if not isinstance(version, int) or version not in FIRMWARE:
         known = ", ".join(map(str, FIRMWARE))
         raise ConfigError(f"no EZSP dongle of version {version}", hint=f"one of {known}")
     nvram = None if memory is None else from_json(EzspNvram, memory, MEMORY)

@@ -122,7 +122,7 @@ def possible(targets: FaultTargets) -> list[str]:
     if targets.fill_disk is None:
         missing.add(FaultTarget.DISK)
     if not targets.devices:
-        missing.add(FaultTarget.DEVICE)
+        missing |= {FaultTarget.AIR, FaultTarget.DEVICE}
     return [name for name, fault in FAULTS.items() if fault.target not in missing]
 
 

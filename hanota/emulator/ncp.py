@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
 from hanota.emulator.air import ApsFrame, TxStatus
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Args = TypeVarTuple("Args")
 
 
-class Ncp:
+class Ncp(ABC):
     """Base of the emulated coordinators: node 0x0000 and trust centre of a network of its own."""
 
     nwk = 0x0000
@@ -39,22 +40,22 @@ class Ncp:
         self._aps_counter = 0
 
     @property
+    @abstractmethod
     def eui64(self) -> Eui64:
         """Its IEEE address."""
-        raise NotImplementedError
 
     @property
     def network_up(self) -> bool:
         """Tell whether the network was formed or resumed since the last reset."""
         return self.han is not None
 
+    @abstractmethod
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key held for `peer`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, frame: ApsFrame) -> None:
         """Take a frame from the air."""
-        raise NotImplementedError
 
     def go_on_air(self, trust_centre: TrustCentre, *, takes_blocks: bool) -> None:
         """Start the network; `takes_blocks` if the host reassembles long messages, not the firmware."""

@@ -229,7 +229,7 @@ class Network:
     # -- broadcast ---------------------------------------------------------------------------------------
 
     async def _broadcast(self, frame: ApsFrame) -> TxStatus:
-        """Flood the network: the sender, then every router that somebody has for a parent."""
+        """Flood the network: the sender, then each router from which somebody can still hear it."""
         (octets,) = self._settings.frames(len(frame.payload), secured=frame.secured)[:1]
         relay = sender = self.topology.node(frame.source)
         heard = {frame.source}
@@ -244,30 +244,35 @@ class Network:
         relays: deque[Node | None] = deque([relay])
         while relays:
             relay = relays.popleft()
+            listeners = self._listeners(relay, frame, heard)
+            if not listeners and len(heard) > 1:
+                continue  # a real router repeats it all the same, for nobody
             await self._channel.broadcast(octets)
-            for node in self.topology.nodes:
-                if node.nwk in heard or not self._reaches(relay, node, frame, octets):
-                    continue
-                heard.add(node.nwk)
-                if is_router(node) and self.topology.has_children(node):
-                    relays.append(node)
+            for node in listeners:
+                if node.nwk not in heard and self._reached(relay, node, frame, octets):
+                    heard.add(node.nwk)
+                    if is_router(node):
+                        relays.append(node)
         return TxStatus.SUCCESS
 
-    def _reaches(self, relay: Node | None, node: Node, frame: ApsFrame, octets: int) -> bool:
+    def _listeners(self, relay: Node | None, frame: ApsFrame, heard: set[int]) -> list[Node]:
+        """Return who has not heard a broadcast yet and can from `relay`: sleepers from their parent alone."""
+        return [
+            node
+            for node in self.topology.nodes
+            if node.nwk not in heard
+            and (is_router(node) or self._is_meant(node, frame))
+            and (relay is None or self._links.in_range(relay.eui64, node.eui64))
+            and (not self.topology.sleeps(node.nwk) or self.topology.parent_of(node.eui64) is relay)
+        ]
+
+    def _reached(self, relay: Node | None, node: Node, frame: ApsFrame, octets: int) -> bool:
         """Let `node` hear a broadcast from `relay`; return whether it did, or will when it wakes."""
-        if self.topology.sleeps(node.nwk):
-            if relay is None or self.topology.parent_of(node.eui64) is not relay:
-                return False
-            if self._is_meant(node, frame):
-                hop = Hop(relay.eui64, node.eui64)
-                fate = self._indirect[relay.eui64].hold(node.eui64, octets)
-                fate.add_done_callback(lambda _: self._hear_late(node, frame, hop, fate.result()))
-            return True
         hop = Hop(None if relay is None else relay.eui64, node.eui64)
-        if relay is not None and not self._links.in_range(relay.eui64, node.eui64):
-            return False
-        if not (self._is_meant(node, frame) or self.topology.has_children(node)):
-            return False
+        if relay is not None and self.topology.sleeps(node.nwk):
+            fate = self._indirect[relay.eui64].hold(node.eui64, octets)
+            fate.add_done_callback(lambda _: self._hear_late(node, frame, hop, fate.result()))
+            return True
         if self._channel.loses(self._links.faults(hop.sender, hop.receiver)):
             return False
         self._hear(node, frame, hop)

@@ -7,6 +7,7 @@ specification 05-3474-21, 3.6.1.4.3 and 3.6.3).
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ from hanota.emulator.stations import is_router
 from hanota.errors import LocalProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hanota.emulator.links import Links
     from hanota.emulator.stations import Node
     from hanota.eui64 import Eui64
@@ -75,16 +78,26 @@ class Topology:
         """Make `child` the child of `parent`."""
         self._parents[child] = parent
 
+    @contextmanager
+    def adopting(self, child: Eui64, parent: Eui64) -> Iterator[None]:
+        """Make `child` the child of `parent`, but take that back if the block raises."""
+        before = self._parents.get(child)
+        self.adopt(child, parent)
+        try:
+            yield
+        except BaseException:
+            if before is None:
+                del self._parents[child]
+            else:
+                self._parents[child] = before
+            raise
+
     def parent_of(self, child: Eui64) -> Node | None:
         """Return the parent, the coordinator unless another adopted it; None while that is off the air."""
         parent = self._parents.get(child)
         if parent is None:
             return self._nodes.get(COORDINATOR)
         return next((node for node in self._nodes.values() if node.eui64 == parent), None)
-
-    def has_children(self, node: Node) -> bool:
-        """Tell whether somebody other than the coordinator's own children listens to this node."""
-        return node.eui64 in self._parents.values()
 
     def sleeps(self, nwk: int) -> bool:
         """Tell whether frames for `nwk` are held until it asks."""

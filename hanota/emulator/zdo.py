@@ -18,6 +18,12 @@ ZDO_PROFILE: Final = 0x0000
 RESPONSE: Final = 0x8000
 """Set in the cluster id of every ZDO response."""
 ANY_PROFILE: Final = 0xFFFF
+CHANNELS: Final = 0x07FF_F800
+"""Channels 11 to 26, all of the 2.4 GHz band."""
+LONGEST_SCAN: Final = 5
+"""ScanDuration of a Mgmt_NWK_Update_req that asks for a scan; greater ones change the network."""
+IDLE_ENERGY: Final = 0x10
+"""What an energy detection scan hears of 255 where nobody else is."""
 
 
 class ZdoCluster(IntEnum):
@@ -26,12 +32,17 @@ class ZdoCluster(IntEnum):
     NWK_ADDR_REQ = 0x0000
     IEEE_ADDR_REQ = 0x0001
     NODE_DESC_REQ = 0x0002
+    POWER_DESC_REQ = 0x0003
     SIMPLE_DESC_REQ = 0x0004
     ACTIVE_EP_REQ = 0x0005
     MATCH_DESC_REQ = 0x0006
     DEVICE_ANNCE = 0x0013
+    MGMT_LQI_REQ = 0x0031
+    MGMT_RTG_REQ = 0x0032
+    MGMT_BIND_REQ = 0x0033
     MGMT_LEAVE_REQ = 0x0034
     MGMT_PERMIT_JOINING_REQ = 0x0036
+    MGMT_NWK_UPDATE_REQ = 0x0038
 
 
 class ZdoStatus(IntEnum):
@@ -136,6 +147,8 @@ class ZdoServer:
                 return self._simple_descriptor(body)
             case ZdoCluster.MATCH_DESC_REQ:
                 return self._match(body)
+            case ZdoCluster.MGMT_NWK_UPDATE_REQ if body[4] <= LONGEST_SCAN:
+                return self._energies(body)
             case _ if cluster < RESPONSE and cluster != ZdoCluster.DEVICE_ANNCE:
                 return bytes((ZdoStatus.NOT_SUPPORTED,))
             case _:
@@ -162,6 +175,12 @@ class ZdoServer:
                 return struct.pack("<BHB", ZdoStatus.SUCCESS, self.nwk, len(value)) + value
         status = ZdoStatus.NOT_ACTIVE if number else ZdoStatus.INVALID_EP
         return struct.pack("<BHB", status, self.nwk, 0)
+
+    def _energies(self, body: bytes) -> bytes:
+        """Tell of an energy detection scan, Mgmt_NWK_Update_notify (2.4.4.4.9)."""
+        scanned = int.from_bytes(body[:4], "little") & CHANNELS
+        energies = bytes((IDLE_ENERGY,)) * scanned.bit_count()
+        return struct.pack("<BIHHB", ZdoStatus.SUCCESS, scanned, 0, 0, len(energies)) + energies
 
     def _match(self, body: bytes) -> bytes | None:
         of_interest, profile = struct.unpack_from("<HH", body)

@@ -225,6 +225,16 @@ def state_of(tmp_path: Path) -> dict[str, Any]:
     return state
 
 
+async def test_an_older_dongle_keeps_its_memory_and_takes_no_other_releases(tmp_path: Path) -> None:
+    older = '[dongle]\nversion = "3.0"'
+    state = json.loads(json.dumps(make_han(older, tmp_path).state()))
+    assert make_han(older, tmp_path, state=state).state() == state
+    with pytest.raises(ConfigError, match=r"the dongle's memory is not of Z-Stack 3\.30"):
+        make_han("", tmp_path, state=state)
+    with pytest.raises(ConfigError, match=r"the dongle's memory is not of Z-Stack 3\.0"):
+        make_han(older, tmp_path, state=json.loads(json.dumps(make_han("", tmp_path).state())))
+
+
 def test_a_sleeping_device_joins_and_answers_when_it_wakes(tmp_path: Path) -> None:
     async def scenario() -> None:
         told = Told()
@@ -254,7 +264,7 @@ def test_a_memory_is_the_same_after_a_restart(tmp_path: Path) -> None:
     [
         ({"radio": "ezsp"}, "the state of a znp dongle"),
         ({"dongle": 5}, "the dongle's memory is damaged: '5'"),
-        ({"dongle": {"items": {"33": "00"}}}, "the dongle's memory is incomplete: "),
+        ({"dongle": {"items": {"33": "00"}}}, "the dongle's memory is not of Z-Stack 3.30"),
         ({"dongle": {"items": {"item": "00"}}}, "the dongle's memory items is damaged: 'item'"),
         ({"dongle": {"items": {"33": "network"}}}, "the dongle's memory items 33 is damaged: 'network'"),
         ({"dongle": {"tables": {"4": "00"}}}, "the dongle's memory tables is damaged: '4'"),
@@ -296,9 +306,12 @@ async def test_a_folder_without_the_devices_keys_or_certificates_is_refused(tmp_
         make_han(toml, tmp_path)
 
 
-async def test_the_znp_dongle_comes_in_one_version_the_ezsp_dongle_in_those_there_are(tmp_path: Path) -> None:
+async def test_each_dongle_comes_in_the_versions_there_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no ZNP dongle of version 13"):
         make_han("[dongle]\nversion = 13", tmp_path)
+    make_han('[dongle]\nversion = "3.0"', tmp_path)
+    with pytest.raises(ConfigError, match=r"no EZSP dongle of version 3\.0"):
+        make_han('[dongle]\nversion = "3.0"', tmp_path, radio="ezsp")
     make_han("[dongle]\nversion = 14", tmp_path, radio="ezsp")
     with pytest.raises(ConfigError, match="no EZSP dongle of version 99"):
         make_han("[dongle]\nversion = 99", tmp_path, radio="ezsp")

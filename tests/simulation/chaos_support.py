@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from hanota.demo.bench import Bench
     from hanota.eui64 import Eui64
+    from tests.radio_dongles import Dongle
     from tests.simulation.update_support import UpdateBench
 
 DEVICES = {JobKind.PPMID: PPMID, JobKind.HCALCS: HCALCS}
@@ -51,9 +52,9 @@ class Chaos:
     def note(self, context: dict[str, Any]) -> None:
         """Note what the event loop tells of, unless it is a radio library's own task."""
         task = context.get("future")
-        if isinstance(task, asyncio.Task) and "site-packages" in task.get_coro().cr_code.co_filename:
-            return
-        self.mishaps.append(f"{context['message']}: {context.get('exception')!r}")
+        code = getattr(task.get_coro(), "cr_code", None) if isinstance(task, asyncio.Task) else None
+        if code is None or "site-packages" not in code.co_filename:
+            self.mishaps.append(f"{context['message']}: {context.get('exception')!r}")
 
     def __str__(self) -> str:
         strikes = ", ".join(f"{at:.1f} s {name}" for at, name in sorted(self.strikes))
@@ -61,7 +62,7 @@ class Chaos:
 
 
 @asynccontextmanager
-async def chaos(seed: int, radio: str, version: int | None) -> AsyncIterator[Chaos]:
+async def chaos(dongle: Dongle, seed: int) -> AsyncIterator[Chaos]:
     """Give a run when its faults are over and every job has ended."""
     rng = random.Random(seed)
     store = FullDisk()
@@ -71,13 +72,12 @@ async def chaos(seed: int, radio: str, version: int | None) -> AsyncIterator[Cha
 
     layout = rng.choice(LAYOUTS)
     async with update_bench(
+        dongle,
         size=rng.randrange(1500, 5000),
         seed=seed,
         store=store,
         prepare=arrange(layout, rng),
         joined=False,
-        radio=radio,
-        version=version,
     ) as b:
         for planned in reversed(b.plan.devices):  # the HCALCS first: the PPMID may need it
             await b.scenario.join(planned)
@@ -85,12 +85,16 @@ async def chaos(seed: int, radio: str, version: int | None) -> AsyncIterator[Cha
         names = rng.sample([*possible(targets), RESTART], rng.randint(2, 6))
         run = Chaos(b, layout, [(rng.uniform(0, STRIKES), name) for name in names])
         asyncio.get_running_loop().set_exception_handler(lambda _, context: run.note(context))
-        async with asyncio.TaskGroup() as tasks:
-            for at, name in run.strikes:
-                tasks.create_task(strike(b, targets, name, at, random.Random(rng.random())))
-            for kind, device in DEVICES.items():
-                tasks.create_task(update(b, kind, device))
-        yield run
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for at, name in run.strikes:
+                    tasks.create_task(strike(b, targets, name, at, random.Random(rng.random())))
+                for kind, device in DEVICES.items():
+                    tasks.create_task(update(b, kind, device))
+            yield run
+        except BaseException as error:
+            error.add_note(f"replay with --chaos-seed {seed}: {run}")
+            raise
 
 
 def arrange(layout: str, rng: random.Random) -> Callable[[Bench], None]:

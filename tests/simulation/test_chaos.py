@@ -8,18 +8,15 @@ import pytest
 
 from hanota.emulator.loop import run_virtual
 from hanota.ota.client_events import DownloadComplete
+from tests.radio_dongles import DONGLES
 from tests.simulation.chaos_support import DEVICES, chaos
 from tests.simulation.update_support import NEW, OLD
 
 if TYPE_CHECKING:
+    from tests.radio_dongles import Dongle
     from tests.simulation.chaos_support import Chaos
 
 NAMED_FAILURES = {"aborted", "expired", "failed"}
-RADIOS = [
-    pytest.param("znp", None, id="znp"),
-    pytest.param("ezsp", 13, id="ezsp-v13"),
-    pytest.param("ezsp", 14, id="ezsp-v14"),
-]
 
 
 async def judge(run: Chaos) -> None:
@@ -42,22 +39,21 @@ async def judge(run: Chaos) -> None:
             await b.still_serves(device)
 
 
-@pytest.mark.parametrize(("radio", "version"), RADIOS)
+@pytest.mark.parametrize("dongle", DONGLES, ids=str)
 def test_chaos_ends_activated_or_in_a_named_failure_with_the_image_octet_exact(
-    radio: str, version: int | None, chaos_seed: int
+    dongle: Dongle, chaos_seed: int
 ) -> None:
     async def main() -> None:
-        async with chaos(chaos_seed, radio, version) as run:
-            print(f"replay with --chaos-seed {chaos_seed} -k {radio}: {run}")  # shown where the test fails
+        async with chaos(dongle, chaos_seed) as run:
             await judge(run)
 
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("radio", "version"), RADIOS)
-def test_a_seed_replays(radio: str, version: int | None) -> None:
+@pytest.mark.parametrize("dongle", DONGLES, ids=str)
+def test_a_seed_replays(dongle: Dongle) -> None:
     async def main() -> list[object]:
-        async with chaos(3, radio, version) as run:
+        async with chaos(dongle, 3) as run:
             return [str(run), *(event.to_json() for event in run.b.events)]
 
     assert run_virtual(main()) == run_virtual(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,7 @@ from hanota.gbcs.activate_firmware import ActivateImageResponseCode
 from hanota.gbcs.alerts import ActivateImageResult
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
+from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import (
     EPOCH,
     NEW,
@@ -22,6 +24,11 @@ from tests.simulation.update_support import (
     WRONG_HASH,
     update_bench,
 )
+
+if TYPE_CHECKING:
+    from tests.radio_dongles import Dongle
+
+pytestmark = pytest.mark.parametrize("dongle", FAMILIES, ids=str)
 
 
 def in_minutes(minutes: float) -> datetime:
@@ -32,9 +39,9 @@ def in_minutes(minutes: float) -> datetime:
 # -- CS06 through the DCC ----------------------------------------------------------------------------------
 
 
-def test_a_held_image_stays_held_however_often_the_device_asks_and_runs_after_cs06() -> None:
+def test_a_held_image_stays_held_however_often_the_device_asks_and_runs_after_cs06(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await asyncio.sleep(5 * 3600)
             answers = b.seen(EventKind.UPGRADE_END_ANSWERED, HCALCS)
@@ -50,9 +57,11 @@ def test_a_held_image_stays_held_however_often_the_device_asks_and_runs_after_cs
     run_virtual(main())
 
 
-def test_a_wrong_hash_is_answered_hash_mismatch_and_the_right_one_activates_afterwards() -> None:
+def test_a_wrong_hash_is_answered_hash_mismatch_and_the_right_one_activates_afterwards(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, WRONG_HASH)
             assert b.cs06_outcomes() == ["hash_mismatch"]
@@ -66,9 +75,9 @@ def test_a_wrong_hash_is_answered_hash_mismatch_and_the_right_one_activates_afte
     run_virtual(main())
 
 
-def test_an_activation_that_fails_on_the_device_ends_the_job_failed() -> None:
+def test_an_activation_that_fails_on_the_device_ends_the_job_failed(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             b.hcalcs.activation_code = ActivateImageResponseCode.ACTIVATION_FAILURE
             await b.activate(HCALCS)
@@ -84,9 +93,9 @@ def test_an_activation_that_fails_on_the_device_ends_the_job_failed() -> None:
     run_virtual(main())
 
 
-def test_a_device_that_reports_success_but_runs_the_old_version_is_not_believed() -> None:
+def test_a_device_that_reports_success_but_runs_the_old_version_is_not_believed(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
 
             b.hcalcs.reboot_into = lambda _, started: started()  # type: ignore[method-assign,assignment]
@@ -97,9 +106,9 @@ def test_a_device_that_reports_success_but_runs_the_old_version_is_not_believed(
     run_virtual(main())
 
 
-def test_a_future_dated_command_is_accepted_now_and_executed_once_at_its_time() -> None:
+def test_a_future_dated_command_is_accepted_now_and_executed_once_at_its_time(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, when=in_minutes(10))
             assert b.cs06_outcomes() == ["commandAccepted: the alert 00CA follows at the execution time"]
@@ -117,9 +126,11 @@ def test_a_future_dated_command_is_accepted_now_and_executed_once_at_its_time() 
     run_virtual(main())
 
 
-def test_a_future_dated_command_with_a_wrong_hash_alerts_8f67_at_its_time_and_the_image_stays_held() -> None:
+def test_a_future_dated_command_with_a_wrong_hash_alerts_8f67_at_its_time_and_the_image_stays_held(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, WRONG_HASH, in_minutes(10))
             assert b.state(HCALCS) == "activating"
@@ -133,9 +144,9 @@ def test_a_future_dated_command_with_a_wrong_hash_alerts_8f67_at_its_time_and_th
     run_virtual(main())
 
 
-def test_a_cancellation_takes_a_future_dated_command_back() -> None:
+def test_a_cancellation_takes_a_future_dated_command_back(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, when=in_minutes(10))
             await asyncio.sleep(300)
@@ -151,9 +162,9 @@ def test_a_cancellation_takes_a_future_dated_command_back() -> None:
     run_virtual(main())
 
 
-def test_a_later_future_dated_command_takes_the_place_of_the_one_before() -> None:
+def test_a_later_future_dated_command_takes_the_place_of_the_one_before(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, when=in_minutes(10))
             await b.activate(HCALCS, when=in_minutes(20))
@@ -164,9 +175,9 @@ def test_a_later_future_dated_command_takes_the_place_of_the_one_before() -> Non
     run_virtual(main())
 
 
-def test_a_power_cut_loses_neither_the_held_image_nor_the_future_dated_command() -> None:
+def test_a_power_cut_loses_neither_the_held_image_nor_the_future_dated_command(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, when=in_minutes(10))
             b.hcalcs.power_off()
@@ -180,9 +191,11 @@ def test_a_power_cut_loses_neither_the_held_image_nor_the_future_dated_command()
     run_virtual(main())
 
 
-def test_a_device_without_power_at_the_execution_time_executes_when_it_is_back_and_not_before() -> None:
+def test_a_device_without_power_at_the_execution_time_executes_when_it_is_back_and_not_before(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             await b.activate(HCALCS, when=in_minutes(10))
             b.hcalcs.power_off()
@@ -198,10 +211,11 @@ def test_a_device_without_power_at_the_execution_time_executes_when_it_is_back_a
 
 @pytest.mark.parametrize("seconds", [0, 2.5, 4.5])
 def test_attack_power_loss_while_the_hcalcs_starts_loses_neither_version_nor_response(
+    dongle: Dongle,
     seconds: float,
 ) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             response = b.activate(HCALCS)
             while b.hcalcs.joined:  # noqa: ASYNC110  # a reboot is no event
@@ -218,9 +232,11 @@ def test_attack_power_loss_while_the_hcalcs_starts_loses_neither_version_nor_res
 
 
 @pytest.mark.parametrize("seconds", [0, 2.5, 4.5])
-def test_attack_power_loss_while_the_ppmid_starts_does_not_lose_its_alert(seconds: float) -> None:
+def test_attack_power_loss_while_the_ppmid_starts_does_not_lose_its_alert(
+    dongle: Dongle, seconds: float
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             b.update(JobKind.PPMID)
             await b.until_state(PPMID, "activating")
             while b.ppmid.joined:  # noqa: ASYNC110  # a reboot is no event
@@ -238,9 +254,9 @@ def test_attack_power_loss_while_the_ppmid_starts_does_not_lose_its_alert(second
 # -- the PPMID ---------------------------------------------------------------------------------------------
 
 
-def test_a_ppmid_that_cannot_start_the_new_firmware_says_so_and_the_job_fails() -> None:
+def test_a_ppmid_that_cannot_start_the_new_firmware_says_so_and_the_job_fails(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             b.ppmid.activation_result = ActivateImageResult.FAILURE
             b.update(JobKind.PPMID)
             await b.until_state(PPMID, "failed")
@@ -255,9 +271,9 @@ def test_a_ppmid_that_cannot_start_the_new_firmware_says_so_and_the_job_fails() 
     run_virtual(main())
 
 
-def test_a_device_that_does_not_answer_cs06_is_told_to_the_service_user() -> None:
+def test_a_device_that_does_not_answer_cs06_is_told_to_the_service_user(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             b.hcalcs.on_command = lambda message: None  # type: ignore[method-assign]
             with pytest.raises(NoResponseError, match="did not answer CS06"):

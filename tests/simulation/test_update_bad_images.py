@@ -20,6 +20,7 @@ from hanota.ota.fields import ImageId
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 from hanota.ota.settings import OtaServerSettings
 from hanota.zcl import ClusterId
+from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import (
     NEW,
     OLD,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from hanota.demo.bench import Bench
     from hanota.emulator.air import ApsFrame
+    from tests.radio_dongles import Dongle
     from tests.simulation.update_support import UpdateBench
 
 PUBLISHED_DEVICES = {JobKind.PPMID: PPMID, JobKind.HCALCS: HCALCS}
@@ -84,9 +86,12 @@ def test_a_broken_image_is_refused_by_name_and_no_device_hears_of_it(kind: JobKi
     run_virtual(main())
 
 
-def test_a_ppmids_image_is_refused_at_11_1_because_it_ends_without_a_suppliers_signature() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_a_ppmids_image_is_refused_at_11_1_because_it_ends_without_a_suppliers_signature(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             image = firmware(JobKind.PPMID, supplier_key(b.assembly.parties), seed=2).data
             with pytest.raises(RequestRejectedError, match="bad signature block"):
                 b.update(JobKind.HCALCS, image=image)
@@ -110,9 +115,12 @@ def test_a_device_of_the_wrong_kind_or_of_no_kind_gets_nothing() -> None:
     run_virtual(main())
 
 
-def test_attack_arbitrary_installation_an_image_signed_by_anyone_else_is_refused_by_the_hcalcs() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_arbitrary_installation_an_image_signed_by_anyone_else_is_refused_by_the_hcalcs(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             forged = firmware(JobKind.HCALCS, ec.generate_private_key(ec.SECP256R1()))
             await refused_by_the_hcalcs(b, forged.data)
 
@@ -132,9 +140,10 @@ def test_attack_tampered_image_one_altered_octet_is_refused_by_the_hcalcs(positi
     run_virtual(main())
 
 
-def test_attack_tampered_image_a_block_altered_in_flight_is_refused_by_the_hcalcs() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_tampered_image_a_block_altered_in_flight_is_refused_by_the_hcalcs(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             block = b.files[JobKind.HCALCS].data[480:528]
 
             def alter(frame: ApsFrame) -> list[ApsFrame]:

@@ -18,6 +18,7 @@ from hanota.gbcs.message import Message
 from hanota.gbcs.read_firmware_version import read_firmware_version_command
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
+from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import (
     NEW,
     OLD,
@@ -32,15 +33,19 @@ from tests.simulation.update_support import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.radio_dongles import Dongle
     from tests.simulation.update_support import UpdateBench
 
 A_WHILE = 700
 """Seconds; longer than the DCC waits for a response."""
 
 
-def test_attack_replay_of_a_gbcs_command_changes_nothing_even_after_a_reboot_of_the_device() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_replay_of_a_gbcs_command_changes_nothing_even_after_a_reboot_of_the_device(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             frames = b.overhear()
             await b.activate(HCALCS)
@@ -73,9 +78,12 @@ def test_attack_replay_of_a_gbcs_command_changes_nothing_even_after_a_reboot_of_
     run_virtual(main())
 
 
-def test_attack_aps_replay_of_a_captured_frame_after_the_ncp_restarted_changes_nothing() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_aps_replay_of_a_captured_frame_after_the_ncp_restarted_changes_nothing(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             frames = b.overhear()
             await b.activate(HCALCS, WRONG_HASH)
@@ -267,10 +275,11 @@ def test_attack_forged_alert_a_cs09_signed_with_another_key_activates_no_job() -
     run_virtual(main())
 
 
-def test_attack_forged_alert_another_devices_genuine_cs09_says_nothing_about_this_one() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_forged_alert_another_devices_genuine_cs09_says_nothing_about_this_one(dongle: Dongle) -> None:
     async def main() -> None:
         first, second = more(PPMID, 2)
-        async with update_bench(ppmids=2) as b:
+        async with update_bench(dongle, ppmids=2) as b:
             frames = b.overhear()
             b.update(JobKind.PPMID, devices=[first])
             await b.until_state(first, "activated")
@@ -287,9 +296,10 @@ def test_attack_forged_alert_another_devices_genuine_cs09_says_nothing_about_thi
     run_virtual(main())
 
 
-def test_attack_forged_alert_an_old_cs09_again_does_not_end_the_next_job() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_attack_forged_alert_an_old_cs09_again_does_not_end_the_next_job(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             frames = b.overhear()
             b.update(JobKind.PPMID)
             await b.until_state(PPMID, "activated")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +12,13 @@ from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import BROADCAST_RX_ON_WHEN_IDLE
 from hanota.emulator.loop import run_virtual
 from hanota.hub.jobs import JobKind
+from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import NEW, UpdateBench, update_bench
+
+if TYPE_CHECKING:
+    from tests.radio_dongles import Dongle
+
+pytestmark = pytest.mark.parametrize("dongle", FAMILIES, ids=str)
 
 
 async def activated_and_rebooting(b: UpdateBench) -> None:
@@ -23,9 +30,9 @@ async def activated_and_rebooting(b: UpdateBench) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_a_lost_device_annce_after_the_reboot_does_not_lose_cs09() -> None:
+def test_a_lost_device_annce_after_the_reboot_does_not_lose_cs09(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             b.bench.air.intercept = lambda frame: (
                 [] if frame.destination == BROADCAST_RX_ON_WHEN_IDLE else [frame]
             )
@@ -36,9 +43,9 @@ def test_a_lost_device_annce_after_the_reboot_does_not_lose_cs09() -> None:
     run_virtual(main())
 
 
-def test_a_lost_device_annce_after_the_reboot_does_not_lose_the_response_to_cs06() -> None:
+def test_a_lost_device_annce_after_the_reboot_does_not_lose_the_response_to_cs06(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             b.bench.air.intercept = lambda frame: (
                 [] if frame.destination == BROADCAST_RX_ON_WHEN_IDLE else [frame]
@@ -49,20 +56,11 @@ def test_a_lost_device_annce_after_the_reboot_does_not_lose_the_response_to_cs06
     run_virtual(main())
 
 
-def test_a_ppmid_that_never_tells_of_its_activation_ends_expired() -> None:
+def test_an_11_1_sent_again_for_an_image_that_is_held_is_refused_and_the_image_stays_held(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
-            b.ppmid.send_message = lambda message: None  # type: ignore[method-assign]
-            b.update(JobKind.PPMID)
-            await asyncio.sleep(26 * 3600)
-            assert b.state(PPMID) == "expired"
-
-    run_virtual(main())
-
-
-def test_an_11_1_sent_again_for_an_image_that_is_held_is_refused_and_the_image_stays_held() -> None:
-    async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             with pytest.raises(RequestRejectedError, match="held already"):
                 b.update(JobKind.HCALCS)
@@ -73,9 +71,11 @@ def test_an_11_1_sent_again_for_an_image_that_is_held_is_refused_and_the_image_s
     run_virtual(main())
 
 
-def test_a_hub_started_again_between_cs06_and_its_response_learns_that_the_device_runs_it() -> None:
+def test_a_hub_started_again_between_cs06_and_its_response_learns_that_the_device_runs_it(
+    dongle: Dongle,
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await activated_and_rebooting(b)
             await b.restart_hub()
             await asyncio.sleep(1000)
@@ -86,9 +86,9 @@ def test_a_hub_started_again_between_cs06_and_its_response_learns_that_the_devic
     run_virtual(main())
 
 
-def test_cs06_sent_again_after_its_response_was_lost_finds_the_device_activated() -> None:
+def test_cs06_sent_again_after_its_response_was_lost_finds_the_device_activated(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await activated_and_rebooting(b)
             await b.restart_hub()
             await asyncio.sleep(1000)

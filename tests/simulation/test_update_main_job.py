@@ -1,30 +1,34 @@
-"""The main job, whole, through the real zigpy-znp in virtual time: 11.4; 11.1 and 11.3; then CS08."""
+"""The main job, whole, through the real radio libraries in virtual time: 11.4; 11.1 and 11.3; then CS08."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from hanota.demo.parties import HCALCS, PPMID
 from hanota.demo.run import DemoOptions, run_demo
 from hanota.emulator.loop import run_virtual
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
+from tests.radio_dongles import DONGLES, FAMILIES
 from tests.simulation.update_support import EPOCH, NEW, OLD, more, update_bench
 
 if TYPE_CHECKING:
     from hanota.demo.run import DemoReport
     from hanota.hub.events import Event
+    from tests.radio_dongles import Dongle
 
 LARGE = 500_000
 OLD_VERSION = int.from_bytes(OLD, "big")
 
 
-def demo(seed: int, epoch: float = EPOCH) -> tuple[DemoReport, list[Event]]:
+def demo(dongle: Dongle, seed: int) -> tuple[DemoReport, list[Event]]:
     events: list[Event] = []
     report = run_virtual(
         run_demo(
-            DemoOptions(image_size=4_000, seed=seed, epoch=epoch),
+            DemoOptions(radio=dongle.family, image_size=4_000, seed=seed, epoch=EPOCH),
             on_event=events.append,
             on_progress=lambda _: None,
             on_notice=lambda *_: None,
@@ -33,9 +37,10 @@ def demo(seed: int, epoch: float = EPOCH) -> tuple[DemoReport, list[Event]]:
     return report, events
 
 
-def test_both_devices_end_with_the_new_version_and_every_octet_of_it() -> None:
+@pytest.mark.parametrize("dongle", DONGLES, ids=str)
+def test_both_devices_end_with_the_new_version_and_every_octet_of_it(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(joined=False) as b:
+        async with update_bench(dongle, joined=False) as b:
             outcomes = await b.scenario.run()
             assert [outcome.succeeded for outcome in outcomes] == [True, True]
             assert b.scenario.refused == 0
@@ -49,9 +54,10 @@ def test_both_devices_end_with_the_new_version_and_every_octet_of_it() -> None:
     run_virtual(main())
 
 
-def test_a_500_kb_image_arrives_octet_for_octet_at_the_rate_of_the_modelled_radio() -> None:
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_a_500_kb_image_arrives_octet_for_octet_at_the_rate_of_the_modelled_radio(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(ppmids=0, size=LARGE) as b:
+        async with update_bench(dongle, ppmids=0, size=LARGE) as b:
             loop = asyncio.get_running_loop()
             began = loop.time()
             await b.held()
@@ -69,24 +75,27 @@ def test_a_500_kb_image_arrives_octet_for_octet_at_the_rate_of_the_modelled_radi
     run_virtual(main())
 
 
-def test_the_same_seed_and_epoch_give_the_same_event_log() -> None:
-    (first, events), (second, again) = demo(7), demo(7)
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_the_same_seed_and_epoch_give_the_same_event_log(dongle: Dongle) -> None:
+    (first, events), (second, again) = demo(dongle, 7), demo(dongle, 7)
     assert first.succeeded
     assert second.succeeded
     assert [event.to_json() for event in events] == [event.to_json() for event in again]
     assert len(events) > 40
 
 
-def test_another_seed_gives_other_keys_and_another_air_and_succeeds_all_the_same() -> None:
-    (_, events), (report, others) = demo(7), demo(8)
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_another_seed_gives_other_keys_and_another_air_and_succeeds_all_the_same(dongle: Dongle) -> None:
+    (_, events), (report, others) = demo(dongle, 7), demo(dongle, 8)
     assert report.succeeded
     assert [event.at for event in events] != [event.at for event in others]
 
 
-def test_several_ppmids_and_hcalcses_are_updated_at_once_each_in_its_own_session() -> None:
+@pytest.mark.parametrize("dongle", DONGLES, ids=str)
+def test_several_ppmids_and_hcalcses_are_updated_at_once_each_in_its_own_session(dongle: Dongle) -> None:
     async def main() -> None:
         ppmids, hcalcses = more(PPMID, 2), more(HCALCS, 2)
-        async with update_bench(ppmids=2, hcalcses=2) as b:
+        async with update_bench(dongle, ppmids=2, hcalcses=2) as b:
             b.update(JobKind.PPMID)
             b.update(JobKind.HCALCS)
             await b.until(lambda: all("transferring" in b.states(device) for device in ppmids + hcalcses))

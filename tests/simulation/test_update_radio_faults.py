@@ -30,6 +30,7 @@ from hanota.ota.commands import (
 )
 from hanota.ota.fields import ImageId
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Status, ZclFrame
+from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import (
     EPOCH,
     HUB_ENDPOINT,
@@ -44,7 +45,10 @@ from tests.simulation.update_support import (
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64
+    from tests.radio_dongles import Dongle
     from tests.simulation.update_support import UpdateBench
+
+pytestmark = pytest.mark.parametrize("dongle", FAMILIES, ids=str)
 
 SIZE = 8_000
 DEVICES = {JobKind.PPMID: PPMID, JobKind.HCALCS: HCALCS}
@@ -111,9 +115,9 @@ def spoil(b: UpdateBench, loss: float) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_frames_lost_doubled_and_delayed_on_the_air_do_not_spoil_an_octet(seed: int) -> None:
+def test_frames_lost_doubled_and_delayed_on_the_air_do_not_spoil_an_octet(dongle: Dongle, seed: int) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE, seed=seed) as b:
+        async with update_bench(dongle, size=SIZE, seed=seed) as b:
             spoil(b, 0.05)
             await both_updated(b, seed)
             assert b.bench.air.statistics.lost > 20, f"seed {seed}"
@@ -124,9 +128,11 @@ def test_frames_lost_doubled_and_delayed_on_the_air_do_not_spoil_an_octet(seed: 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("loss", [0.3, 0.6])
-def test_an_image_gets_through_a_very_bad_air_whole_or_ends_by_name(loss: float, seed: int) -> None:
+def test_an_image_gets_through_a_very_bad_air_whole_or_ends_by_name(
+    dongle: Dongle, loss: float, seed: int
+) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE, seed=seed) as b:
+        async with update_bench(dongle, size=SIZE, seed=seed) as b:
             spoil(b, loss)
             b.update(JobKind.HCALCS)
             await b.until(partial(settled, b, HCALCS), 48 * 3600)
@@ -147,10 +153,11 @@ def test_an_image_gets_through_a_very_bad_air_whole_or_ends_by_name(loss: float,
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_frames_lost_doubled_and_swapped_behind_every_acknowledgement_do_not_spoil_an_octet(
+    dongle: Dongle,
     seed: int,
 ) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             weather = Weather(seed, loss=0.05, duplicate=0.1, reorder=0.1)
             b.bench.air.intercept = weather
             await both_updated(b, seed)
@@ -160,9 +167,9 @@ def test_frames_lost_doubled_and_swapped_behind_every_acknowledgement_do_not_spo
     run_virtual(main())
 
 
-def test_a_device_out_of_reach_ends_expired_by_name_and_is_served_when_it_is_back() -> None:
+def test_a_device_out_of_reach_ends_expired_by_name_and_is_served_when_it_is_back(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.PPMID)
             await b.until_octet(PPMID, SIZE // 2)
             b.bench.air.faults[PPMID].loss = 1.0
@@ -179,9 +186,11 @@ def test_a_device_out_of_reach_ends_expired_by_name_and_is_served_when_it_is_bac
 
 
 @pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING])
-def test_attack_unencrypted_frames_on_ota_upgrade_and_tunneling_are_refused_and_counted(cluster: int) -> None:
+def test_attack_unencrypted_frames_on_ota_upgrade_and_tunneling_are_refused_and_counted(
+    dongle: Dongle, cluster: int
+) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
             image = b.files[JobKind.HCALCS].header.image_id
             frame = encode_command(UpgradeEndRequest(Status.ABORT, image), 0x77)
@@ -199,9 +208,9 @@ def test_attack_unencrypted_frames_on_ota_upgrade_and_tunneling_are_refused_and_
     run_virtual(main())
 
 
-def test_attack_unencrypted_a_device_takes_no_block_and_no_command_in_the_clear() -> None:
+def test_attack_unencrypted_a_device_takes_no_block_and_no_command_in_the_clear(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             await b.held()
 
             def strip(frame: ApsFrame) -> list[ApsFrame]:
@@ -217,9 +226,9 @@ def test_attack_unencrypted_a_device_takes_no_block_and_no_command_in_the_clear(
     run_virtual(main())
 
 
-def test_attack_offset_past_the_end_is_refused_and_the_download_goes_on() -> None:
+def test_attack_offset_past_the_end_is_refused_and_the_download_goes_on(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.PPMID)
             await b.until_octet(PPMID, SIZE // 2)
             image = b.files[JobKind.PPMID]
@@ -244,9 +253,9 @@ def test_attack_offset_past_the_end_is_refused_and_the_download_goes_on() -> Non
     run_virtual(main())
 
 
-def test_attack_wrong_image_ids_in_mid_session_give_nobody_anothers_octets() -> None:
+def test_attack_wrong_image_ids_in_mid_session_give_nobody_anothers_octets(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.PPMID)
             b.update(JobKind.HCALCS)
             await b.until_octet(PPMID, SIZE // 2)
@@ -266,9 +275,9 @@ def test_attack_wrong_image_ids_in_mid_session_give_nobody_anothers_octets() -> 
     run_virtual(main())
 
 
-def test_attack_forged_upgrade_end_success_without_a_transfer_is_not_believed() -> None:
+def test_attack_forged_upgrade_end_success_without_a_transfer_is_not_believed(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.HCALCS)
             await b.until_octet(HCALCS, SIZE // 2)
             image = b.files[JobKind.HCALCS].header.image_id
@@ -284,9 +293,11 @@ def test_attack_forged_upgrade_end_success_without_a_transfer_is_not_believed() 
 
 
 @pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING])
-def test_attack_malformed_frames_in_mid_update_raise_nothing_and_stop_nothing(cluster: int) -> None:
+def test_attack_malformed_frames_in_mid_update_raise_nothing_and_stop_nothing(
+    dongle: Dongle, cluster: int
+) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.PPMID)
             await b.until_octet(PPMID, 1000)
             chance = random.Random(5)
@@ -302,9 +313,9 @@ def test_attack_malformed_frames_in_mid_update_raise_nothing_and_stop_nothing(cl
     run_virtual(main())
 
 
-def test_attack_block_request_flood_by_one_device_leaves_the_other_served() -> None:
+def test_attack_block_request_flood_by_one_device_leaves_the_other_served(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             b.update(JobKind.PPMID)
             await b.until_octet(PPMID, 1000)
             image = b.files[JobKind.PPMID].header.image_id
@@ -337,9 +348,9 @@ def stranger(b: UpdateBench, eui64: Eui64, code: bytes) -> Ppmid:
     return Ppmid(identity, b.assembly.parties.trust, b.assembly.clock)
 
 
-def test_attack_stranger_joins_a_device_that_is_not_in_the_device_log_gets_no_key() -> None:
+def test_attack_stranger_joins_a_device_that_is_not_in_the_device_log_gets_no_key(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             # The window is open for another device meanwhile, whose install code the stranger has read.
             absent = more(PPMID, 4)[3]
             await b.assembly.hub.add_device(log_entry(absent, JobKind.PPMID), 90)
@@ -379,9 +390,9 @@ class Insider:
         return ApsFrame(self.nwk, 0x0000, *endpoints, profile, cluster, payload, ack=True)
 
 
-def test_attack_network_key_known_an_insider_gets_no_image_and_moves_no_job() -> None:
+def test_attack_network_key_known_an_insider_gets_no_image_and_moves_no_job(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench(size=SIZE) as b:
+        async with update_bench(dongle, size=SIZE) as b:
             air = b.bench.air
             insider = Insider(0x4242)
             air.attach(insider)
@@ -411,9 +422,9 @@ def test_attack_network_key_known_an_insider_gets_no_image_and_moves_no_job() ->
     run_virtual(main())
 
 
-def test_what_a_hub_sends_is_encrypted_whenever_it_is_ota_upgrade_or_tunneling() -> None:
+def test_what_a_hub_sends_is_encrypted_whenever_it_is_ota_upgrade_or_tunneling(dongle: Dongle) -> None:
     async def main() -> None:
-        async with update_bench() as b:
+        async with update_bench(dongle) as b:
             frames = b.overhear()
             await b.still_serves(PPMID)
             await b.still_serves(HCALCS)

@@ -1,4 +1,4 @@
-"""Hub, zigpy-znp, emulated dongle and devices around the steps of an update; events are kept in order."""
+"""Hub, radio library, emulated dongle and devices around the steps of an update; events are kept in order."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from hanota.demo.scenario import Scenario
 from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
 from hanota.emulator.devices import Hcalcs, Ppmid
 from hanota.emulator.emulation.entries import default_install_code
+from hanota.emulator.fragments import Reassembly
 from hanota.eui64 import Eui64
 from hanota.gbcs.crypto import protect, sign
 from hanota.gbcs.message import Message
@@ -30,12 +31,15 @@ from hanota.ota.client_events import DownloadComplete
 from hanota.ota.header import HardwareVersions, OtaHeader
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 from hanota.ota.signature import supplier_signer
+from hanota.radio.url import RadioUrl
 from hanota.store.store import SqliteStore
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, ZclFrame
 from hanota.zse.tunneling.commands import TransferData, decode_command
+from tests.radio_dongles import ZNP
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from hanota.demo.assembly import Assembly
@@ -46,11 +50,12 @@ if TYPE_CHECKING:
     from hanota.emulator.air import ApsFrame
     from hanota.emulator.airtime import AirSettings
     from hanota.emulator.devices import FirmwareDevice
-    from hanota.emulator.line import LineSettings
+    from hanota.emulator.line import Line, LineSettings
     from hanota.gbcs.crypto import PrivateKey
     from hanota.hub.events import Event, Json
     from hanota.hub.hub import HubSettings
     from hanota.ota.image import OtaFile
+    from tests.radio_dongles import Dongle
 
 EPOCH = 1_800_000_000.0
 SIZE = 3_000
@@ -213,6 +218,13 @@ class UpdateBench:
             for event in self.seen(EventKind.DCC_ALERT, device, alert="CommsHubAlert")
         ]
 
+    def blocks_again(self, device: Eui64) -> int:
+        """Blocks that were served more than once in the device's transfer."""
+        (ended,) = self.seen(EventKind.UPGRADE_END, device, status="SUCCESS")
+        repeats = ended.detail["repeats"]
+        assert isinstance(repeats, int)
+        return repeats
+
     def image_of(self, device: Eui64) -> bytes:
         """The octets of the last image the device downloaded whole."""
         return next(
@@ -265,15 +277,26 @@ class UpdateBench:
     # -- the radio -----------------------------------------------------------------------------------------
 
     def overhear(self) -> list[ApsFrame]:
-        """Return a list that every frame on the air is added to as it arrives."""
-        frames: list[ApsFrame] = []
+        """Return a list that every message on the air is added to when it has arrived whole.
+
+        To an EmberZNet dongle it comes block by block.
+        """
+        loop = asyncio.get_running_loop()
+        messages: list[ApsFrame] = []
+        reassembly = Reassembly()
 
         def keep(frame: ApsFrame) -> list[ApsFrame]:
-            frames.append(frame)
+            if frame.fragment is None:
+                messages.append(frame)
+            else:
+                key = (frame.source, frame.destination, frame.sequence)
+                whole = reassembly.add(key, frame.fragment, frame.payload, loop.time())
+                if whole is not None:
+                    messages.append(replace(frame, payload=whole, fragment=None))
             return [frame]
 
         self.bench.air.intercept = keep
-        return frames
+        return messages
 
     async def say(self, device: FirmwareDevice, cluster: int, data: bytes, *, encrypted: bool = True) -> None:
         """Send a frame from the device's address past its protocols."""
@@ -293,6 +316,7 @@ def tunnelled(frame: ApsFrame) -> bytes | None:
 
 @asynccontextmanager
 async def update_bench(
+    dongle: Dongle = ZNP,
     *,
     ppmids: int = 1,
     hcalcses: int = 1,
@@ -302,12 +326,14 @@ async def update_bench(
     store: SqliteStore | None = None,
     prepare: Callable[[Bench], None] | None = None,
     joined: bool = True,
-    radio: str = "znp",
-    version: int | None = None,
     line: LineSettings | None = None,
     air: AirSettings | None = None,
+    served: Callable[[Line], AbstractAsyncContextManager[str]] | None = None,
 ) -> AsyncIterator[UpdateBench]:
-    """Start everything and let the devices join; `prepare` may meddle with the bench before that."""
+    """Start everything and let the devices join; `prepare` may meddle with the bench before that.
+
+    `served` offers the dongle's port to the hub as to any other program, None within this process.
+    """
     loop = asyncio.get_running_loop()
     system_clock = SystemClock(loop, EPOCH)
     devices = {JobKind.PPMID: more(PPMID, ppmids), JobKind.HCALCS: more(HCALCS, hcalcses)}
@@ -321,11 +347,22 @@ async def update_bench(
         store = store or SqliteStore(":memory:")
         stack.callback(store.close)
         bench = make_bench(
-            plan, parties, system_clock, seed, radio=radio, version=version, line=line, air=air
+            plan,
+            parties,
+            system_clock,
+            seed,
+            radio=dongle.family,
+            version=dongle.version,
+            line=line,
+            air=air,
         )
         stack.callback(bench.switch_off)
         if prepare is not None:
             prepare(bench)
+        url = None
+        if served is not None:
+            port = await stack.enter_async_context(served(bench.dongle.line))
+            url = RadioUrl.parse(f"{bench.radio}+{port}" if "://" in port else f"{bench.radio}://{port}")
         events: list[Event] = []
         running = await stack.enter_async_context(AsyncExitStack())
 
@@ -336,7 +373,14 @@ async def update_bench(
             journal.subscribe(events.append)
             return await running.enter_async_context(
                 assembled(
-                    parties, bench, store=store, journal=journal, clock=clock, seed=seed, settings=settings
+                    parties,
+                    bench,
+                    store=store,
+                    journal=journal,
+                    clock=clock,
+                    seed=seed,
+                    settings=settings,
+                    url=url,
                 )
             )
 

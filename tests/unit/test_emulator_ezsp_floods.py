@@ -7,28 +7,17 @@ import struct
 import tracemalloc
 from dataclasses import replace
 
-import pytest
-
 from hanota.emulator.ezsp.ash import AshSettings, AshState
 from hanota.emulator.ezsp.coordinator import EzspSettings
 from hanota.emulator.line import Direction
 from hanota.emulator.loop import run_virtual
 from tests.emulator.ash_host import stuffed, whiten
 from tests.emulator.ezsp_host import (
-    FRAGMENT,
-    RETRY,
     SMART_ENERGY,
     Host,
     play,
 )
 from tests.emulator.znp_support import OTA
-
-each_version = pytest.mark.parametrize("version", [13, 14])
-WILDCARD = b"\xff" * 8 + b"ZigBeeAlliance09" + b"\x00"
-
-
-def block(index: int, count: int) -> dict[str, int]:
-    return {"options": RETRY | FRAGMENT, "group": count << 8 | index}
 
 
 def test_a_host_that_takes_no_callbacks_loses_some_and_is_told_so() -> None:

@@ -15,21 +15,12 @@ from hanota.emulator.loop import run_virtual
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 from tests.emulator.ezsp_host import (
     ADD_ENDPOINT,
-    FRAGMENT,
     INITIAL_SECURITY,
     PARAMETERS,
-    RETRY,
     Host,
     play,
 )
 from tests.emulator.znp_support import HUB
-
-each_version = pytest.mark.parametrize("version", [13, 14])
-WILDCARD = b"\xff" * 8 + b"ZigBeeAlliance09" + b"\x00"
-
-
-def block(index: int, count: int) -> dict[str, int]:
-    return {"options": RETRY | FRAGMENT, "group": count << 8 | index}
 
 
 def test_an_unknown_command_is_refused_as_invalid_command_and_counted() -> None:

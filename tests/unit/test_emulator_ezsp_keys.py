@@ -11,8 +11,6 @@ from hanota.eui64 import Eui64
 from hanota.zse.install_code import install_code_key
 from tests.emulator.ezsp_host import (
     ENCRYPTION,
-    FRAGMENT,
-    RETRY,
     SMART_ENERGY,
     Host,
     play,
@@ -20,11 +18,6 @@ from tests.emulator.ezsp_host import (
 from tests.emulator.znp_support import HUB, INSTALL_CODE, OTA, PPMID
 
 each_version = pytest.mark.parametrize("version", [13, 14])
-WILDCARD = b"\xff" * 8 + b"ZigBeeAlliance09" + b"\x00"
-
-
-def block(index: int, count: int) -> dict[str, int]:
-    return {"options": RETRY | FRAGMENT, "group": count << 8 | index}
 
 
 @each_version
@@ -158,6 +151,8 @@ def test_a_device_not_heard_since_a_reset_must_be_in_the_address_table_to_be_sen
         assert await host.send(b"his", options=ENCRYPTION) == host.ok
         assert host.device.received[-1].payload == b"his"
         assert await host.command(0x007F, PPMID.to_zigbee()) == (bytes(4) if version == 14 else b"\x01")
+        await host.start()  # the table is not kept
+        assert await host.send(b"whose key?", options=ENCRYPTION) == host.status(0xA6, 0x0C0A)
 
     play(scenario, version)
 

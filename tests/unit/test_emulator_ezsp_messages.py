@@ -24,7 +24,6 @@ from tests.emulator.ezsp_host import (
 from tests.emulator.znp_support import DEVICE_ENDPOINT, HUB_ENDPOINT, OTA, PPMID
 
 each_version = pytest.mark.parametrize("version", [13, 14])
-WILDCARD = b"\xff" * 8 + b"ZigBeeAlliance09" + b"\x00"
 
 
 def block(index: int, count: int) -> dict[str, int]:

@@ -13,22 +13,24 @@ from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import JoinRefusedError
 from hanota.zse.install_code import install_code_key
 from tests.emulator.ezsp_host import (
-    FRAGMENT,
     INITIAL_SECURITY,
     PARAMETERS,
-    RETRY,
     SMART_ENERGY,
     Host,
     play,
 )
-from tests.emulator.znp_support import HUB, INSTALL_CODE, OTA, PPMID
+from tests.emulator.znp_support import (
+    DEVICE_ENDPOINT,
+    HUB,
+    HUB_ENDPOINT,
+    INSTALL_CODE,
+    OTA,
+    PPMID,
+    ScriptedNode,
+)
 
 each_version = pytest.mark.parametrize("version", [13, 14])
 WILDCARD = b"\xff" * 8 + b"ZigBeeAlliance09" + b"\x00"
-
-
-def block(index: int, count: int) -> dict[str, int]:
-    return {"options": RETRY | FRAGMENT, "group": count << 8 | index}
 
 
 @each_version
@@ -247,5 +249,27 @@ def test_a_device_joining_afresh_gets_its_old_address() -> None:
         nwk = host.device.nwk
         await host.device.join(host.air)
         assert host.device.nwk == nwk
+
+    play(scenario)
+
+
+def test_a_device_behind_a_router_is_reported_with_its_parent_and_known_by_its_announcement_only() -> None:
+    async def scenario(host: Host) -> None:
+        far = ScriptedNode(HUB.parse("00-DB-12-34-56-78-90-B5"))
+        far.capabilities = 0x8C  # end device, always listening
+        host.air.link(HUB, far.eui64).in_range = False
+        await host.command(0x0111, far.eui64.to_zigbee() + install_code_key(INSTALL_CODE) + b"\x00")
+        await host.open_window()
+        await far.join(host.air)
+        await host.listen(0.2)
+        told = [data for data in host.told(0x0024) if data[2:10] == far.eui64.to_zigbee()]
+        assert [data[12:] for data in told] == [struct.pack("<H", host.device.nwk)]
+        assert host.told(0x0023) == []  # it is no child of the coordinator's
+        assert host.ncp.addresses.nwk(far.eui64) == far.nwk
+        await host.start()
+        await far.send(SMART_ENERGY, OTA, DEVICE_ENDPOINT, HUB_ENDPOINT, b"relayed", encrypted=False)
+        await host.listen(0.2)
+        assert [contents for _, _, contents in host.incoming()] == [b"relayed"]
+        assert host.ncp.addresses.nwk(far.eui64) is None
 
     play(scenario)

@@ -15,9 +15,10 @@ from hanota.emulator.line import Direction
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import HanNode, JoinRefusedError
 from hanota.emulator.zdo import SimpleDescriptor
-from hanota.emulator.znp.coordinator import ResetReason, ZnpCoordinator, ZnpSettings
+from hanota.emulator.znp.coordinator import ResetReason, ZnpCoordinator
 from hanota.emulator.znp.nib import Nib
 from hanota.emulator.znp.nvram import NvItem
+from hanota.emulator.znp.personality import ZnpSettings
 from hanota.emulator.znp.unpi import MtFrame, UnpiDecoder
 from hanota.eui64 import Eui64
 from hanota.zse.install_code import crc16_x25, install_code_key

@@ -175,6 +175,7 @@ def test_the_dongle_has_an_address_a_line_and_its_faults() -> None:
         ("[dongle]\neui = 1", "han.toml [dongle]: unknown key eui / the keys are baudrate, eui64, "),
         ("[dongle]\nbaudrate = 9", "han.toml [dongle]: baudrate = 9 / baudrate: an integer from 300 to "),
         ("[dongle]\nversion = true", "[dongle]: version = True"),
+        ("[dongle]\nversion = 3.0", "version = 3.0 / version: an EZSP version, such as 13, or a Z-Stack"),
         ("[dongle.faults.to_ncp]\nloose = 1", "[dongle.faults] to_ncp: unknown key loose"),
         ("device = 3", "write tables [[device]]"),
         ("[device]\n", "write tables [[device]]"),

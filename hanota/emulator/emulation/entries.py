@@ -49,8 +49,8 @@ class DongleEntry:
 
     eui64: Eui64 = DONGLE
     baudrate: int = 115_200
-    version: int | None = None
-    """EZSP version of an EZSP dongle; None is the emulation's own choice."""
+    version: int | str | None = None
+    """EZSP version, or Z-Stack release of a ZNP dongle; None is the emulation's own choice."""
     to_host: LineFaults = field(default_factory=LineFaults)
     to_ncp: LineFaults = field(default_factory=LineFaults)
 

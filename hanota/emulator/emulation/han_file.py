@@ -22,7 +22,7 @@ from hanota.emulator.emulation.entries import (
     default_install_code,
 )
 from hanota.emulator.emulation.sockets import parse_address
-from hanota.emulator.emulation.table import UINT8, UINT16, UINT32, Table
+from hanota.emulator.emulation.table import UINT16, UINT32, Table
 from hanota.emulator.faults import LineFaults, LinkFaults
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.errors import ConfigError
@@ -94,13 +94,20 @@ def _dongle(table: Table) -> DongleEntry:
     entry = DongleEntry(
         eui64=table.eui64("eui64", DONGLE),
         baudrate=table.integer("baudrate", 115_200, least=300, most=HIGHEST_BAUDRATE),
-        version=table.integer("version", None, most=UINT8),
+        version=_version(table),
         to_host=read_faults(faults.table("to_host", "to_host"), LineFaults()),
         to_ncp=read_faults(faults.table("to_ncp", "to_ncp"), LineFaults()),
     )
     faults.done()
     table.done()
     return entry
+
+
+def _version(table: Table) -> int | str | None:
+    value = table.take("version")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        table.fail("version", 'an EZSP version, such as 13, or a Z-Stack release, such as "3.0"', value)
+    return value
 
 
 def _device(table: Table, folder: Path) -> DeviceEntry:

@@ -26,7 +26,7 @@ from hanota.emulator.ezsp.utilities import UtilityCommands
 from hanota.emulator.ezsp.zdo import CAPABILITIES, Zdo
 from hanota.emulator.line import Direction
 from hanota.emulator.ncp import Ncp, ZdoSender
-from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE
+from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE, ZdoCluster
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -208,10 +208,12 @@ class EzspCoordinator(Ncp):
         self._flush()
 
     def _hear(self, frame: ApsFrame) -> None:
-        """Note who sent a frame: its NWK auxiliary header tells the EUI64."""
+        """Note who sent a frame: a neighbour's auxiliary header tells it, and everybody's announcement."""
         sender = None if self.han is None else self.han.eui64_of(frame.source)
-        if sender is not None:
-            self.addresses.learn(sender, frame.source)
+        if self.han is not None and sender is not None:
+            announced = (frame.profile, frame.cluster) == (ZDO_PROFILE, ZdoCluster.DEVICE_ANNCE)
+            if announced or self.han.parent_of(sender) == self.nwk:
+                self.addresses.learn(sender, frame.source)
         if frame.is_broadcast:
             self.counters.count(Counter.MAC_RX_BROADCAST, Counter.APS_DATA_RX_BROADCAST)
         else:

@@ -110,12 +110,16 @@ class Joining:
         return self._ncp.keys.transient_key(WILDCARD)
 
     def _report(self, eui64: Eui64, nwk: int, update: DeviceUpdate, decision: JoinDecision) -> None:
-        data = struct.pack("<H8sBBH", nwk, eui64.to_zigbee(), update, decision, self._ncp.nwk)
+        data = struct.pack("<H8sBBH", nwk, eui64.to_zigbee(), update, decision, self._parent(eui64))
         self._ncp.call_back(FrameId.TRUST_CENTER_JOIN_HANDLER, data)
+
+    def _parent(self, eui64: Eui64) -> int:
+        parent = None if self._ncp.han is None else self._ncp.han.parent_of(eui64)
+        return self._ncp.nwk if parent is None else parent
 
     def _adopt(self, eui64: Eui64, nwk: int, capabilities: int) -> bool:
         """Note a new child; routers are none for longer than their join. Return False if there is no room."""
-        if capabilities & CAPABILITY_FULL_FUNCTION:
+        if capabilities & CAPABILITY_FULL_FUNCTION or self._parent(eui64) != self._ncp.nwk:
             return True
         listening = capabilities & CAPABILITY_RX_ON_WHEN_IDLE
         kind = NODE_TYPE_END_DEVICE if listening else NODE_TYPE_SLEEPY_END_DEVICE

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.znp.nib import Nib
 from hanota.emulator.znp.nvram import NvItem, NvTable
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 from hanota.errors import RemoteProtocolError
@@ -86,7 +85,7 @@ class AppConfigCommands:
         (mode,) = struct.unpack("<B", data)
         if mode != MODE_FORMATION:
             return bytes((MtStatus.INVALID_PARAMETER,))
-        if Nib.decode(self._ncp.nvram.items[NvItem.NIB]).formed:
+        if self._ncp.nib().formed:
             self._ncp.later(self._restored)
         else:
             self._ncp.later(self._formed)
@@ -108,26 +107,29 @@ class AppConfigCommands:
 
     def _form(self) -> None:
         """Choose channel, PAN id and keys as the NV items ask, at random where they do not."""
-        items, chance = self._ncp.nvram.items, self._ncp.random
+        item, chance = self._ncp.item, self._ncp.random
         wanted = self._primary_channels & ALL_CHANNELS or ALL_CHANNELS
         channel = chance.choice([number for number in range(11, 27) if wanted >> number & 1])
-        (pan_id,) = struct.unpack("<H", items[NvItem.PANID])
+        (pan_id,) = struct.unpack_from("<H", item(NvItem.PANID))
         if pan_id == 0xFFFF:
             pan_id = chance.randrange(1, 0xFFFE)
-        extended_pan_id = items[NvItem.APS_USE_EXT_PANID]
+        extended_pan_id = item(NvItem.APS_USE_EXT_PANID)
         if extended_pan_id == bytes(8):
-            extended_pan_id = items[NvItem.EXTADDR]
-        key = items[NvItem.PRECFGKEY]
+            extended_pan_id = item(NvItem.EXTADDR)
+        key = item(NvItem.PRECFGKEY)
         if key in {bytes(16), b"\xff" * 16}:
             key = chance.randbytes(16)
-        nib = Nib.decode(items[NvItem.NIB]).form(
+        nib = self._ncp.nib().form(
             channel=channel, pan_id=pan_id, extended_pan_id=extended_pan_id, channel_list=wanted
         )
+        items = self._ncp.nvram.items
         items[NvItem.NIB] = nib.encode()
         items[NvItem.EXTENDED_PAN_ID] = extended_pan_id
         items[NvItem.NWK_ACTIVE_KEY_INFO] = items[NvItem.NWK_ALTERN_KEY_INFO] = b"\x00" + key
+        items[NvItem.NWKKEY] = self._ncp.personality.active_key_items.pack(0, key, 0)
         items[NvItem.BDBNODEISONANETWORK] = b"\x01"
-        self._ncp.nvram.tables[NvTable.NWK_SEC_MATERIAL, 0] = bytes(4) + extended_pan_id
+        self._ncp.tables.write(NvTable.NWK_SEC_MATERIAL, [(0, extended_pan_id)])
+        self._ncp.security.store()
 
     def _state(self, state: int) -> None:
         self._ncp.notify(Subsystem.ZDO, STATE_CHANGE_IND, bytes((state,)))

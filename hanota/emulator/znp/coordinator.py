@@ -6,30 +6,39 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hanota.emulator.line import Direction
 from hanota.emulator.ncp import Ncp
 from hanota.emulator.zdo import ZDO_ENDPOINT
 from hanota.emulator.znp.af import AfCommands
-from hanota.emulator.znp.appconfig import AppConfigCommands
+from hanota.emulator.znp.appconfig import STARTED_AS_COORDINATOR, AppConfigCommands
 from hanota.emulator.znp.joining import Joining
 from hanota.emulator.znp.nib import Nib
-from hanota.emulator.znp.nvram import STARTUP_CLEAR_CONFIG, STARTUP_CLEAR_STATE, NvItem, Nvram
+from hanota.emulator.znp.nvram import STARTUP_CLEAR_CONFIG, STARTUP_CLEAR_STATE, NvItem
+from hanota.emulator.znp.personality import Z_STACK_3_30
 from hanota.emulator.znp.security import SecurityManager
 from hanota.emulator.znp.sys import RESET_REQ, SysCommands
+from hanota.emulator.znp.tables import NvTables
 from hanota.emulator.znp.unpi import MtFrame, MtType, RpcError, Subsystem, UnpiDecoder
 from hanota.emulator.znp.util import UtilCommands
-from hanota.emulator.znp.zdo import NODE_DESCRIPTOR, ZdoCommands
+from hanota.emulator.znp.zdo import MAC_CAPABILITIES, ZdoCommands
+from hanota.emulator.znp.zdo_requests import ZdoRequests
 from hanota.errors import RemoteProtocolError
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
     from hanota.emulator.air import Air, ApsFrame
     from hanota.emulator.line import LineSettings
+    from hanota.emulator.znp.nvram import Nvram
+    from hanota.emulator.znp.personality import Personality, ZnpSettings
 
 Handlers: TypeAlias = dict[int, Callable[[bytes], bytes]]
 """SREQ data to SRSP data, by command id; RemoteProtocolError or struct.error for data of a wrong length."""
+
+
+HELD: Final = 0
+"""The devState DEV_HOLD."""
 
 
 class ResetReason(IntEnum):
@@ -38,24 +47,6 @@ class ResetReason(IntEnum):
     POWER_UP = 0
     EXTERNAL = 1
     WATCHDOG = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ZnpSettings:
-    """Limits of the coordinator's firmware."""
-
-    max_in_flight: int = 16
-    """Data requests without a confirm; one more is answered with ZMemError BUFFER_FULL (0x11)."""
-    max_incoming: int = 220
-    """Octets of a message that fit AF_INCOMING_MSG; longer ones come as AF_INCOMING_MSG_EXT."""
-    max_outgoing: int = 1600
-    """Octets of a data request, AF_DATA_STORE included."""
-    max_stored_messages: int = 4
-    """Long incoming messages kept for AF_DATA_RETRIEVE."""
-    max_zdo_messages: int = 16
-    """ZDO messages being sent at once: one more of the host's is BUFFER_FULL, of our answers is dropped."""
-    max_nv_entry: int = 1024
-    """Octets a host may ask for in SYS_NV_CREATE."""
 
 
 @dataclass(slots=True)
@@ -71,43 +62,63 @@ class ZnpStatistics:
 
 
 class ZnpCoordinator(Ncp):
-    """A CC2652-class coordinator with Z-Stack 3.30; it is trust centre, and node 0x0000 of its air."""
+    """A Z-Stack 3 coordinator; it is trust centre, and node 0x0000 of its air."""
 
     def __init__(
         self,
         air: Air,
         *,
         eui64: Eui64,
+        personality: Personality = Z_STACK_3_30,
         nvram: Nvram | None = None,
         settings: ZnpSettings | None = None,
         line: LineSettings | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(air, capabilities=NODE_DESCRIPTOR.capabilities, line=line, seed=seed)
-        self.settings = settings or ZnpSettings()
+        super().__init__(air, capabilities=MAC_CAPABILITIES, line=line, seed=seed)
+        self.personality = personality
+        self.settings = settings or personality.settings
         self.statistics = ZnpStatistics()
-        self.nvram = nvram or Nvram.factory_new(tclk_seed=self.random.randbytes(16))
+        self._factory = personality.factory_new(tclk_seed=self.random.randbytes(16))
+        self._factory.items[NvItem.EXTADDR] = eui64.to_zigbee()
+        self.nvram = nvram or self._factory.copy()
         self.line.receive = self._received
-        self._hardware_eui64 = eui64
         self._decoder = UnpiDecoder()
         self.joining = Joining(self)
         self.sys = SysCommands(self)
         self.af = AfCommands(self)
         self.zdo = ZdoCommands(self)
+        self._zdo_requests = ZdoRequests(self)
         self._handlers: dict[int, Handlers] = {
             Subsystem.SYS: self.sys.handlers(),
             Subsystem.AF: self.af.handlers(),
-            Subsystem.ZDO: self.zdo.handlers(),
+            Subsystem.ZDO: self.zdo.handlers() | self._zdo_requests.handlers(),
             Subsystem.UTIL: UtilCommands(self).handlers(),
             Subsystem.APP_CONFIG: AppConfigCommands(self).handlers(),
         }
         self._read_nvram()
-        self.security = SecurityManager(self.nvram)
 
     @property
     def eui64(self) -> Eui64:
         """Its IEEE address: the host's choice in NV, or the hardware's."""
-        return Eui64.from_zigbee(self.nvram.items[NvItem.EXTADDR])
+        return Eui64.from_zigbee(self.item(NvItem.EXTADDR))
+
+    @property
+    def device_state(self) -> int:
+        """Its devState: held until the host starts the network."""
+        return STARTED_AS_COORDINATOR if self.network_up else HELD
+
+    def item(self, item: NvItem) -> bytes:
+        """Return a legacy item, that of a new coordinator where the host has deleted or shortened it."""
+        new = self._factory.items[item]
+        kept = self.nvram.items.get(item, b"")[: len(new)]
+        return kept if len(kept) == len(new) else new
+
+    def nib(self) -> Nib:
+        """Return the network information base, a new one where there is none of the firmware's layout."""
+        new = Nib.unformed(aligned=self.personality.aligned)
+        octets = self.nvram.items.get(NvItem.NIB, b"")
+        return Nib.decode(octets) if len(octets) == len(new.octets) else new
 
     def reset(self, reason: ResetReason = ResetReason.WATCHDOG) -> None:
         """Restart the firmware: the network is down and every registration lost until the host acts."""
@@ -115,9 +126,9 @@ class ZnpCoordinator(Ncp):
         self._decoder.reset()
         self.af.reset()
         self.zdo.reset()
+        self._zdo_requests.reset()
         self.joining.reset()
         self._read_nvram()
-        self.security = SecurityManager(self.nvram)
         self.sys.reset_indication(reason)
 
     def stop(self) -> None:
@@ -148,20 +159,22 @@ class ZnpCoordinator(Ncp):
         self._send(MtFrame(MtType.AREQ, subsystem, command, data))
 
     def _read_nvram(self) -> None:
-        """Do what the firmware does first: clear what STARTUP_OPTION says, restore the IEEE address."""
-        items = self.nvram.items
-        option = items[NvItem.STARTUP_OPTION][0]
-        if option & (STARTUP_CLEAR_STATE | STARTUP_CLEAR_CONFIG):
-            seed = items[NvItem.TCLK_SEED]
-            fresh = Nvram.factory_new(tclk_seed=seed)
-            if option & STARTUP_CLEAR_STATE:
-                self.nvram.tables = fresh.tables
-                items[NvItem.NIB] = Nib.unformed().encode()
-                items.pop(NvItem.BDBNODEISONANETWORK, None)
-            if option & STARTUP_CLEAR_CONFIG:
-                items.update(fresh.items)
-            items[NvItem.STARTUP_OPTION] = b"\x00"
-        items.setdefault(NvItem.EXTADDR, self._hardware_eui64.to_zigbee())
+        """Do what the firmware does first: clear what STARTUP_OPTION says, create again what was deleted."""
+        items, new = self.nvram.items, self._factory
+        option = self.item(NvItem.STARTUP_OPTION)[0]
+        state = self.personality.state_items()
+        if option & STARTUP_CLEAR_STATE:
+            self.nvram.tables = dict(new.tables)
+            for item in state & items.keys():
+                del items[item]
+        if option & STARTUP_CLEAR_CONFIG:
+            kept = {*state, NvItem.TCLK_SEED, NvItem.EXTADDR}
+            items.update({item: value for item, value in new.items.items() if item not in kept})
+        items[NvItem.STARTUP_OPTION] = b"\x00"
+        for item, value in new.items.items():
+            items.setdefault(item, value)
+        self.tables = NvTables(self.nvram, self.personality)
+        self.security = SecurityManager(self.nvram, self.tables, self.personality)
 
     def _received(self, data: bytes) -> None:
         for frame in self._decoder.feed(data):

@@ -60,7 +60,9 @@ class Joining:
         nwk = known.nwk if known is not None and known.nwk is not None else self._new_address()
         if security.join(eui64, nwk) is not MtStatus.SUCCESS:
             return None
-        self._ncp.notify(Subsystem.ZDO, TC_DEV_IND, struct.pack("<H8sH", nwk, eui64.to_zigbee(), 0))
+        parent = None if self._ncp.han is None else self._ncp.han.parent_of(eui64)
+        indication = struct.pack("<H8sH", nwk, eui64.to_zigbee(), parent or self._ncp.nwk)
+        self._ncp.notify(Subsystem.ZDO, TC_DEV_IND, indication)
         return Admission(nwk, self._ncp.eui64, key or WELL_KNOWN_KEY)
 
     def departed(self, eui64: Eui64, nwk: int, *, rejoin: bool) -> None:

@@ -1,7 +1,4 @@
-"""Non-volatile memory of the emulated coordinator: legacy OSAL items and the tables of Z-Stack 3.30.
-
-A host tells firmware versions apart by which items exist and how long they are, so those facts are data here.
-"""
+"""Non-volatile memory of the emulated coordinator: legacy OSAL items and the tables of Z-Stack 3.30."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from hanota.emulator.znp.nib import Nib
 from hanota.emulator.znp.unpi import MtStatus
 
 READ_CHUNK: Final = 244
@@ -23,6 +19,8 @@ class NvItem(IntEnum):
     EXTADDR = 0x0001
     STARTUP_OPTION = 0x0003
     NIB = 0x0021
+    ADDRMGR = 0x0023
+    """Before Z-Stack 3.30."""
     EXTENDED_PAN_ID = 0x002D
     BCAST_DELIVERY_TIME = 0x0030
     CONCENTRATOR_ENABLE = 0x0032
@@ -37,6 +35,8 @@ class NvItem(IntEnum):
     BDBNODEISONANETWORK = 0x0055
     PRECFGKEY = 0x0062
     PRECFGKEYS_ENABLE = 0x0063
+    NWKKEY = 0x0082
+    """nwkActiveKeyItems; hosts also learn from its length whether the target aligns structs."""
     PANID = 0x0083
     CHANLIST = 0x0084
     LOGICAL_TYPE = 0x0087
@@ -45,7 +45,7 @@ class NvItem(IntEnum):
 
 
 class NvTable(IntEnum):
-    """Item ids of the Z-Stack system tables; sub-ids count from 0."""
+    """Tables of devices and keys: their item ids from Z-Stack 3.30 on; sub-ids count from 0."""
 
     ADDRMGR = 1
     TCLK_TABLE = 4
@@ -59,22 +59,6 @@ STARTUP_CLEAR_STATE: Final = 0x02
 ZSTACK_SYSTEM: Final = 1
 """The only NV system id the coordinator knows."""
 
-EMPTY_ADDRESS: Final = b"\xff" * 12
-"""An ADDRMGR entry in use by nobody: type, alignment, short address, IEEE address."""
-EMPTY_TCLK: Final = bytes(16) + b"\xff" + bytes(3)
-"""A TCLK_TABLE entry with keyAttributes DEFAULT_KEY."""
-EMPTY_APS_KEY: Final = bytes(24)
-"""Key 16, transmit and receive frame counters 4 each; the layout of TCLK_IC_TABLE too."""
-APS_LINK_KEY_ENTRIES: Final = 16
-
-_TABLES: Final = (
-    (NvTable.ADDRMGR, 32, EMPTY_ADDRESS),
-    (NvTable.TCLK_TABLE, 32, EMPTY_TCLK),
-    (NvTable.TCLK_IC_TABLE, 8, EMPTY_APS_KEY),
-    (NvTable.APS_KEY_DATA_TABLE, 8, EMPTY_APS_KEY),
-    (NvTable.NWK_SEC_MATERIAL, 4, bytes(12)),
-)
-
 
 @dataclass(slots=True)
 class Nvram:
@@ -83,34 +67,6 @@ class Nvram:
     items: dict[int, bytes] = field(default_factory=dict)
     tables: dict[tuple[int, int], bytes] = field(default_factory=dict)
     """Entries by (table, sub-id)."""
-
-    @classmethod
-    def factory_new(cls, *, tclk_seed: bytes) -> Nvram:
-        """Return the memory of a coordinator that was never used."""
-        items: dict[int, bytes] = {
-            NvItem.NIB: Nib.unformed().encode(),
-            NvItem.STARTUP_OPTION: b"\x00",
-            NvItem.EXTENDED_PAN_ID: bytes(8),
-            NvItem.BCAST_DELIVERY_TIME: b"\x1e",
-            NvItem.CONCENTRATOR_ENABLE: b"\x01",
-            NvItem.CONCENTRATOR_DISCOVERY: b"\x78",
-            NvItem.CONCENTRATOR_RC: b"\x01",
-            NvItem.SRC_RTG_EXPIRY_TIME: b"\xff",
-            NvItem.NWK_ACTIVE_KEY_INFO: bytes(17),
-            NvItem.NWK_ALTERN_KEY_INFO: bytes(17),
-            NvItem.NWK_CHILD_AGE_ENABLE: b"\x00",
-            NvItem.APS_USE_EXT_PANID: bytes(8),
-            NvItem.APS_LINK_KEY_TABLE: bytes(2 + 6 * APS_LINK_KEY_ENTRIES),
-            NvItem.PRECFGKEY: bytes(16),
-            NvItem.PRECFGKEYS_ENABLE: b"\x00",
-            NvItem.PANID: b"\xff\xff",
-            NvItem.CHANLIST: b"\x00\x08\x00\x00",
-            NvItem.LOGICAL_TYPE: b"\x00",
-            NvItem.ZDO_DIRECT_CB: b"\x00",
-            NvItem.TCLK_SEED: tclk_seed,
-        }
-        tables = {(table, sub): empty for table, entries, empty in _TABLES for sub in range(entries)}
-        return cls(items, {(int(table), sub): value for (table, sub), value in tables.items()})
 
     def copy(self) -> Nvram:
         """Return an independent copy."""
@@ -165,7 +121,3 @@ class Nvram:
             return MtStatus.NV_BAD_ITEM_LEN
         self.tables[table, sub] = value[:offset] + data + value[offset + len(data) :]
         return MtStatus.SUCCESS
-
-    def entries(self, table: int) -> list[tuple[int, bytes]]:
-        """Return (sub-id, value) of a table's entries in order."""
-        return sorted((sub, value) for (t, sub), value in self.tables.items() if t == table)

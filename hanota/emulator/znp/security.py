@@ -1,34 +1,35 @@
-"""The coordinator's device and link key tables: in RAM, and in NV as Z-Stack 3.30 lays them out."""
+"""The coordinator's device and link key tables: in RAM, and in NV as its firmware lays them out."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.znp.nvram import (
-    APS_LINK_KEY_ENTRIES,
-    EMPTY_ADDRESS,
-    EMPTY_APS_KEY,
-    EMPTY_TCLK,
-    NvItem,
-    Nvram,
-    NvTable,
-)
+from hanota.emulator.znp.nvram import NvItem, NvTable
 from hanota.emulator.znp.unpi import MtStatus
 from hanota.eui64 import Eui64
 
-_ADDRESS: Final = struct.Struct("<BxH8s")
-_TCLK: Final = struct.Struct("<II8sBBBx")
-_APS_KEY: Final = struct.Struct("<16sII")
-_LINK_KEY: Final = struct.Struct("<HHBx")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hanota.emulator.znp.nvram import Nvram
+    from hanota.emulator.znp.personality import Personality
+    from hanota.emulator.znp.tables import NvTables
 
 _USER_ASSOC: Final = 0x01
 _USER_SECURITY: Final = 0x02
 _PROVISIONAL_KEY: Final = 0x00
 """keyAttributes of a key made from an install code."""
+_VERIFIED_KEY: Final = 0x02
+"""keyAttributes of a key made from TCLK_SEED."""
 _AUTHENTICATED: Final = 0x01
 """AuthenticationState of a key from key establishment (ZDO SetLinkKey)."""
+_NO_ADDRESS: Final = 0xFFFE
+"""Short address of a device that is known but not joined."""
+_NOBODY: Final = frozenset({bytes(8), b"\xff" * 8})
+"""IEEE addresses of empty rows."""
+_KEY_OCTETS: Final = 16
 
 
 @dataclass(slots=True)
@@ -43,10 +44,10 @@ class KnownDevice:
 
 
 class SecurityManager:
-    """Devices by EUI64; every change is written to `nvram` at once."""
+    """Devices by EUI64; every change is written to NV at once."""
 
-    def __init__(self, nvram: Nvram) -> None:
-        self._nvram = nvram
+    def __init__(self, nvram: Nvram, tables: NvTables, personality: Personality) -> None:
+        self._nvram, self._tables, self._personality = nvram, tables, personality
         self.devices: dict[Eui64, KnownDevice] = {}
         self._load()
 
@@ -83,7 +84,7 @@ class SecurityManager:
     def forget(self, eui64: Eui64) -> None:
         """Drop a device and its keys."""
         if self.devices.pop(eui64, None) is not None:
-            self._store()
+            self.store()
 
     def _nwk(self, eui64: Eui64) -> int | None:
         known = self.devices.get(eui64)
@@ -96,68 +97,90 @@ class SecurityManager:
     def _change(self, eui64: Eui64, device: KnownDevice) -> MtStatus:
         before = dict(self.devices)
         self.devices[eui64] = device
-        if self._store():
+        if self.store():
             return MtStatus.SUCCESS
         self.devices = before
         return MtStatus.FAILURE
 
-    def _store(self) -> bool:
+    def store(self) -> bool:
         """Write all tables; return False, having written nothing, when one is too small."""
-        addresses: list[bytes] = []
-        tclk: list[bytes] = []
-        install_codes: list[bytes] = []
-        aps_keys: list[bytes] = []
-        links: list[bytes] = []
+        addresses: list[tuple[int, int, bytes]] = []
+        tclk: list[tuple[object, ...]] = []
+        install_codes: list[tuple[bytes]] = []
+        aps_keys: list[tuple[bytes, int, int]] = []
+        links: list[tuple[int, int, int]] = []
         for eui64, device in self.devices.items():
             ieee = eui64.to_zigbee()
-            if device.nwk is not None:
-                user = _USER_ASSOC | _USER_SECURITY * (device.link_key is not None)
-                if device.link_key is not None:
-                    links.append(_LINK_KEY.pack(len(addresses), len(aps_keys), _AUTHENTICATED))
-                    aps_keys.append(_APS_KEY.pack(device.link_key, 0, 0))
-                addresses.append(_ADDRESS.pack(user, device.nwk, ieee))
+            shift = None if device.link_key is None else self._seed_shift(ieee, device.link_key)
             if device.install_code_key is not None:
-                tclk.append(_TCLK.pack(0, 0, ieee, _PROVISIONAL_KEY, 0, len(install_codes)))
-                install_codes.append(_APS_KEY.pack(device.install_code_key, 0, 0))
-        tables = (
-            (NvTable.ADDRMGR, addresses, EMPTY_ADDRESS),
-            (NvTable.TCLK_TABLE, tclk, EMPTY_TCLK),
-            (NvTable.TCLK_IC_TABLE, install_codes, EMPTY_APS_KEY),
-            (NvTable.APS_KEY_DATA_TABLE, aps_keys, EMPTY_APS_KEY),
-        )
-        if len(links) > APS_LINK_KEY_ENTRIES or any(
-            len(rows) > len(self._nvram.entries(table)) for table, rows, _ in tables
+                tclk.append((0, 0, ieee, _PROVISIONAL_KEY, 0, len(install_codes)))
+                install_codes.append((device.install_code_key,))
+            elif shift is not None:
+                tclk.append((0, 0, ieee, _VERIFIED_KEY, 0, shift))
+            if device.link_key is not None and (shift is None or device.install_code_key is not None):
+                key_id = self._personality.link_key_base + len(aps_keys)
+                links.append((len(addresses), key_id, _AUTHENTICATED))
+                aps_keys.append((device.link_key, 0, 0))
+            if device.nwk is not None or device.link_key is not None:
+                user = _USER_ASSOC | _USER_SECURITY * (device.link_key is not None)
+                addresses.append((user, _NO_ADDRESS if device.nwk is None else device.nwk, ieee))
+        tables: dict[NvTable, Sequence[tuple[object, ...]]] = {
+            NvTable.ADDRMGR: addresses,
+            NvTable.TCLK_TABLE: tclk,
+            NvTable.TCLK_IC_TABLE: install_codes,
+            NvTable.APS_KEY_DATA_TABLE: aps_keys,
+        }
+        if len(links) > self._personality.link_key_entries or not all(
+            self._tables.has_room(table, len(rows)) for table, rows in tables.items()
         ):
             return False
-        for table, rows, empty in tables:
-            for sub, _ in self._nvram.entries(table):
-                self._nvram.tables[table, sub] = rows[sub] if sub < len(rows) else empty
-        packed = struct.pack("<H", len(links)) + b"".join(links)
-        room = len(self._nvram.items[NvItem.APS_LINK_KEY_TABLE])
-        self._nvram.items[NvItem.APS_LINK_KEY_TABLE] = packed.ljust(room, b"\x00")
+        for table, rows in tables.items():
+            self._tables.write(table, rows)
+        entries = b"".join(self._personality.link_key_entry.pack(*link) for link in links)
+        packed = struct.pack("<H", len(links)) + entries
+        self._nvram.items[NvItem.APS_LINK_KEY_TABLE] = packed.ljust(
+            len(self._personality.empty_link_keys), b"\x00"
+        )
         return True
 
     def _load(self) -> None:
-        nvram = self._nvram
-        addresses = [_ADDRESS.unpack(value) for _, value in nvram.entries(NvTable.ADDRMGR)]
+        addresses = self._tables.rows(NvTable.ADDRMGR)
         for _, nwk, ieee in addresses:
-            if ieee not in {b"\xff" * 8, bytes(8)}:
-                self.devices[Eui64.from_zigbee(ieee)] = KnownDevice(nwk)
-        for _, value in nvram.entries(NvTable.TCLK_TABLE):
-            _, _, ieee, attributes, _, index = _TCLK.unpack(value)
-            row = nvram.tables.get((NvTable.TCLK_IC_TABLE, index))
-            if ieee != bytes(8) and attributes == _PROVISIONAL_KEY and row is not None:
-                device = self.devices.setdefault(Eui64.from_zigbee(ieee), KnownDevice())
-                device.install_code_key = _APS_KEY.unpack(row)[0]
-        self._load_link_keys(addresses)
+            if ieee not in _NOBODY:
+                self.devices[Eui64.from_zigbee(ieee)] = KnownDevice(None if nwk == _NO_ADDRESS else nwk)
+        install_codes = self._tables.rows(NvTable.TCLK_IC_TABLE)
+        for _, _, ieee, attributes, _, index in self._tables.rows(NvTable.TCLK_TABLE):
+            if ieee in _NOBODY:
+                continue
+            device = self.devices.setdefault(Eui64.from_zigbee(ieee), KnownDevice())
+            if attributes == _PROVISIONAL_KEY and index < len(install_codes):
+                (device.install_code_key,) = install_codes[index]
+            elif attributes == _VERIFIED_KEY:
+                device.link_key = self._key_from_seed(ieee, index)
+        self._load_link_keys([ieee for _, _, ieee in addresses])
 
-    def _load_link_keys(self, addresses: list[tuple[int, int, bytes]]) -> None:
-        table = self._nvram.items[NvItem.APS_LINK_KEY_TABLE]
-        (count,) = struct.unpack_from("<H", table)
-        for number in range(min(count, APS_LINK_KEY_ENTRIES)):
-            address, index, state = _LINK_KEY.unpack_from(table, 2 + number * _LINK_KEY.size)
-            row = self._nvram.tables.get((NvTable.APS_KEY_DATA_TABLE, index))
-            if state == _AUTHENTICATED and row is not None and address < len(addresses):
-                device = self.devices.get(Eui64.from_zigbee(addresses[address][2]))
-                if device is not None:
-                    device.link_key = _APS_KEY.unpack(row)[0]
+    def _load_link_keys(self, addresses: list[bytes]) -> None:
+        table = self._nvram.items.get(NvItem.APS_LINK_KEY_TABLE, b"")
+        keys = self._tables.rows(NvTable.APS_KEY_DATA_TABLE)
+        entry = self._personality.link_key_entry
+        count = int.from_bytes(table[:2], "little")
+        room = (len(table) - 2) // entry.size
+        for number in range(min(count, room, self._personality.link_key_entries)):
+            address, key_id, state = entry.unpack_from(table, 2 + number * entry.size)
+            index = key_id - self._personality.link_key_base
+            if state != _AUTHENTICATED or address >= len(addresses) or not 0 <= index < len(keys):
+                continue
+            device = self.devices.get(Eui64.from_zigbee(addresses[address]))
+            if device is not None:
+                device.link_key = keys[index][0]
+
+    def _key_from_seed(self, ieee: bytes, shift: int) -> bytes:
+        """Return the link key of a device that has it from the trust centre (ZDSecMgrGenerateKeyFromSeed)."""
+        seed = self._nvram.items.get(NvItem.TCLK_SEED, b"")[:_KEY_OCTETS].ljust(_KEY_OCTETS, b"\x00")
+        turned = seed[shift:] + seed[:shift]
+        return bytes(a ^ b for a, b in zip(turned, ieee * 2, strict=True))
+
+    def _seed_shift(self, ieee: bytes, key: bytes) -> int | None:
+        """Return by how many octets TCLK_SEED is turned to make `key`, None if it does not."""
+        shifts = (shift for shift in range(_KEY_OCTETS) if self._key_from_seed(ieee, shift) == key)
+        return next(shifts, None)

@@ -15,11 +15,7 @@ RESET_REQ: Final = 0x00
 RESET_IND: Final = 0x80
 
 CAPABILITIES: Final = 0x0659
-"""Subsystems of a CC2652 coordinator build: SYS, AF, ZDO, UTIL, GP, APP_CNF."""
-VERSION: Final = bytes((2, 1, 2, 7, 1))
-"""Transport revision, product, and release 2.7.1 of Z-Stack 3.30."""
-CODE_REVISION: Final = 20_240_710
-"""Build date of the coordinator firmware emulated."""
+"""Subsystems of a Z-Stack 3 coordinator build: SYS, AF, ZDO, UTIL, GP, APP_CNF."""
 
 
 class SysCommands:
@@ -30,10 +26,10 @@ class SysCommands:
 
     def handlers(self) -> Handlers:
         """Return the SREQ handlers by command id."""
-        return {
+        handlers: Handlers = {
             0x01: lambda _data: struct.pack("<H", CAPABILITIES),
-            0x02: lambda _data: VERSION + struct.pack("<I", CODE_REVISION),
-            0x04: lambda _data: self._ncp.nvram.items[NvItem.EXTADDR],
+            0x02: self._version,
+            0x04: lambda _data: self._ncp.item(NvItem.EXTADDR),
             0x07: self._osal_nv_item_init,
             0x08: lambda data: self._osal_nv_read("<HB", data),
             0x09: lambda data: self._osal_nv_write("<HBB", data),
@@ -42,16 +38,24 @@ class SysCommands:
             0x14: lambda _data: bytes((MtStatus.SUCCESS,)),
             0x1C: lambda data: self._osal_nv_read("<HH", data),
             0x1D: lambda data: self._osal_nv_write("<HHH", data),
-            0x30: self._nv_create,
-            0x31: self._nv_delete,
-            0x32: self._nv_length,
-            0x33: self._nv_read,
-            0x34: self._nv_write,
         }
+        if self._ncp.personality.has_system_tables:
+            handlers |= {
+                0x30: self._nv_create,
+                0x31: self._nv_delete,
+                0x32: self._nv_length,
+                0x33: self._nv_read,
+                0x34: self._nv_write,
+            }
+        return handlers
 
     def reset_indication(self, reason: int) -> None:
         """Tell the host that the coordinator has started."""
-        self._ncp.notify(Subsystem.SYS, RESET_IND, bytes((reason,)) + VERSION)
+        self._ncp.notify(Subsystem.SYS, RESET_IND, bytes((reason,)) + self._ncp.personality.version)
+
+    def _version(self, _data: bytes) -> bytes:
+        personality = self._ncp.personality
+        return personality.version + struct.pack("<I", personality.code_revision)
 
     def _osal_nv_item_init(self, data: bytes) -> bytes:
         item, length, given = struct.unpack_from("<HHB", data)

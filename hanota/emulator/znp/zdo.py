@@ -25,9 +25,8 @@ ADDRESS_RESPONSES: Final = frozenset({ZdoCluster.NWK_ADDR_REQ, ZdoCluster.IEEE_A
 ADDRESS_INDICATION_LENGTH: Final = 13
 """Octets of their indication: it counts associated devices even where the response tells of none."""
 
-NODE_DESCRIPTOR: Final = NodeDescriptor(
-    logical_type=0, capabilities=0x8F, maximum_buffer=0x50, maximum_transfer=0x00A0, server_mask=0x2C41
-)
+MAC_CAPABILITIES: Final = 0x8F
+"""A mains-powered full-function device that may be the coordinator."""
 ROUTE_SUCCESS: Final = 0
 ROUTE_FAIL: Final = 1
 
@@ -84,7 +83,7 @@ class ZdoCommands:
     def _report(self, source: int, cluster: int, payload: bytes, *, broadcast: bool = False) -> None:
         """Give a ZDO message to the host, in the ways it has asked for."""
         body = payload[1:]
-        direct = self._ncp.nvram.items[NvItem.ZDO_DIRECT_CB] != b"\x00"
+        direct = self._ncp.item(NvItem.ZDO_DIRECT_CB) != b"\x00"
         if cluster == ZdoCluster.DEVICE_ANNCE:
             self._ncp.notify(Subsystem.ZDO, END_DEVICE_ANNCE_IND, struct.pack("<H", source) + body)
         elif cluster & RESPONSE and direct:
@@ -98,7 +97,14 @@ class ZdoCommands:
             self._ncp.notify(Subsystem.ZDO, MSG_CB_INCOMING, head + body)
 
     def _server(self) -> ZdoServer:
-        return ZdoServer(self._ncp.eui64, self._ncp.nwk, NODE_DESCRIPTOR, self._ncp.af.descriptors())
+        node = NodeDescriptor(
+            logical_type=0,
+            capabilities=MAC_CAPABILITIES,
+            maximum_buffer=0x50,
+            maximum_transfer=0x00A0,
+            server_mask=self._ncp.personality.server_mask,
+        )
+        return ZdoServer(self._ncp.eui64, self._ncp.nwk, node, self._ncp.af.descriptors())
 
     def _mgmt_permit_join_req(self, data: bytes) -> bytes:
         _, destination, duration, significance = struct.unpack("<BHBB", data)
