@@ -6,6 +6,9 @@ import asyncio
 import hashlib
 import json
 import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,39 +41,37 @@ def herdsman(pytestconfig: pytest.Config) -> Path:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node or no npm to run zigbee-herdsman")
-    if pytestconfig.pluginmanager.hasplugin("cacheprovider"):
-        cache = Path(pytestconfig.cache.mkdir("herdsman"))
-    else:
+    if not pytestconfig.pluginmanager.hasplugin("cacheprovider"):
         pytest.skip("pytest has no cache to install zigbee-herdsman in")
-    return asyncio.run(_installed(npm, cache))
-
-
-async def _installed(npm: str, cache: Path) -> Path:
-    contents = {name: (HERE / name).read_bytes() for name in INSTALLATION}
-    folder = cache / hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
-    complete = folder / "installed"
-    if complete.exists():
-        return folder
-    folder.mkdir(exist_ok=True)
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    process = await asyncio.create_subprocess_exec(
-        *(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(INSTALL_SECONDS):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        pytest.skip(f"npm did not install zigbee-herdsman in {INSTALL_SECONDS} s")
-    if process.returncode:
-        pytest.skip(f"npm cannot install zigbee-herdsman: {output.decode(errors='replace')[-300:]}")
-    complete.touch()
+    cache = Path(pytestconfig.cache.mkdir("herdsman"))
+    contents = b"".join((HERE / name).read_bytes() for name in INSTALLATION)
+    folder = cache / hashlib.sha256(contents).hexdigest()[:16]
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as temporary:
+            install(npm, Path(temporary))
+            # Another process may have installed it meanwhile.
+            with suppress(OSError):
+                Path(temporary).rename(folder)
     return folder
+
+
+def install(npm: str, folder: Path) -> None:
+    """Install what package-lock.json says in `folder`; skip the test where that cannot be done."""
+    for name in INSTALLATION:
+        shutil.copy(HERE / name, folder)
+    try:
+        done = subprocess.run(  # noqa: S603  # the user's own npm
+            (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=INSTALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"npm did not install zigbee-herdsman in {INSTALL_SECONDS} s")
+    if done.returncode:
+        pytest.skip(f"npm cannot install zigbee-herdsman: {done.stderr[-300:]}")
 
 
 async def run_herdsman(installation: Path, adapter: str, dongle: str, folder: Path) -> dict[str, Any]:

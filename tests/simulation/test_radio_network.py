@@ -249,7 +249,9 @@ def test_a_join_flood_of_strangers_causes_a_bounded_number_of_requests(dongle: D
             assert b.radio._session is not None
             assert len(b.radio._session.app._tasks) < 20
             await asyncio.sleep(1)
-            assert b.radio.refused == {"unknown sender": 200 - dongle.lost(b.ncp)}
+            # An NCP whose queue is full drops callbacks: announcements, and words of its own too.
+            assert set(b.radio.refused) == {"unknown sender"}
+            assert 200 - dongle.lost(b.ncp) <= b.radio.refused["unknown sender"] <= 200
             assert len(b.listener.refused) < 20
             await b.radio.send(PPMID, ClusterId.OTA_UPGRADE, FRAME, priority=Priority.NORMAL)
             assert (await node.hears()).payload == FRAME
