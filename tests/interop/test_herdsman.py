@@ -60,7 +60,7 @@ def install(npm: str, folder: Path) -> None:
     for name in INSTALLATION:
         shutil.copy(HERE / name, folder)
     try:
-        done = subprocess.run(  # noqa: S603  # the user's own npm
+        done = subprocess.run(
             (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
             cwd=folder,
             capture_output=True,
