@@ -37,6 +37,9 @@ SENDERS = 8
 QUEUED = 1.02
 """What the blocks of memory in use may peak at, as a ratio: what is in queues, and the update itself."""
 
+LEAK = 0.8
+"""Blocks kept for each frame that count as a leak: one object each would be 1, and noise stays well below."""
+
 
 @dataclass
 class Insider:
@@ -172,7 +175,7 @@ def test_attack_flood_leaves_memory_flat_and_the_update_running(
             watching = asyncio.create_task(watch(peak))
             await flood(insider, kind, frames, 2 * frames)
             watching.cancel()
-            assert held(b) - before < frames / 2
+            assert held(b) - before < LEAK * frames
             assert peak[0] / before < QUEUED
             await b.until_state(PPMID, "activated")
             assert b.image_of(PPMID) == b.files[JobKind.PPMID].data
