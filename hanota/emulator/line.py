@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hanota.emulator.faults import LineFaults
@@ -48,6 +50,8 @@ class LineSettings:
     """The rate the dongle's firmware is built for; what the host asks for is ignored, as on USB."""
     buffer_octets: int = 16_384
     """Octets that may wait in one direction; what comes on top is lost and counted as an overrun."""
+    flow_control: bool = True
+    """RTS/CTS: a sender waits while the other end holds it off; without, what comes then is an overrun."""
 
 
 class Line:
@@ -114,6 +118,14 @@ class Line:
                     raise LocalProtocolError("the port is not open")
                 self._to_ncp.send(data)
 
+    def hold(self, direction: Direction) -> None:
+        """Have the receiver of `direction` hold its sender off: it is busy, or out of room."""
+        self._wire(direction).hold()
+
+    def release(self, direction: Direction) -> None:
+        """Let the sender of `direction` go on; what waited passes at the line's rate."""
+        self._wire(direction).release()
+
     def unplug(self) -> None:
         """Pull the dongle out: the host's port fails with EIO and cannot be opened again."""
         self._plugged = False
@@ -124,6 +136,9 @@ class Line:
     def plug(self) -> None:
         """Put the dongle back."""
         self._plugged = True
+
+    def _wire(self, direction: Direction) -> _Wire:
+        return self._to_host if direction is Direction.TO_HOST else self._to_ncp
 
     def _arrived_at_host(self, data: bytes) -> None:
         if self._host is not None:
@@ -153,20 +168,45 @@ class _Wire:
         self._chance = chance
         self._arrived = arrived
         self._free_at = 0.0
+        self._held_off = False
+        self._queue: deque[bytes] = deque()
+        self._missed = 0
+        """Chunks of the queue whose time on the line passed while the sender was held off."""
 
     def send(self, data: bytes) -> None:
         for chunk in self._impaired(data):
             if self.pending + len(chunk) > self._settings.buffer_octets:
                 self.overruns += len(chunk)
                 continue
-            loop = asyncio.get_running_loop()
-            duration = len(chunk) * BITS_PER_OCTET / self._settings.baudrate
-            self._free_at = max(self._free_at, loop.time()) + duration
             self.pending += len(chunk)
-            loop.call_at(self._free_at, self._deliver, chunk)
+            self._queue.append(chunk)
+            self._occupy(chunk)
 
-    def _deliver(self, chunk: bytes) -> None:
+    def hold(self) -> None:
+        self._held_off = True
+
+    def release(self) -> None:
+        self._held_off = False
+        missed, self._missed = self._missed, 0
+        for chunk in islice(self._queue, missed):
+            self._occupy(chunk)
+
+    def _occupy(self, chunk: bytes) -> None:
+        """Take the line for as long as `chunk` needs, and then let the first of the queue arrive."""
+        loop = asyncio.get_running_loop()
+        duration = len(chunk) * BITS_PER_OCTET / self._settings.baudrate
+        self._free_at = max(self._free_at, loop.time()) + duration
+        loop.call_at(self._free_at, self._deliver)
+
+    def _deliver(self) -> None:
+        if self._held_off and self._settings.flow_control:
+            self._missed += 1
+            return
+        chunk = self._queue.popleft()
         self.pending -= len(chunk)
+        if self._held_off:
+            self.overruns += len(chunk)
+            return
         if self.faults.muted:
             return
         if self.faults.one_octet_reads:

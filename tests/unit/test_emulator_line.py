@@ -149,3 +149,66 @@ def test_what_the_host_wrote_before_it_closed_still_reaches_the_dongle() -> None
         return arrived
 
     assert run_virtual(scenario()) == [b"reset"]
+
+
+def held_off(*, flow_control: bool) -> tuple[Line, Host]:
+    """A receiver that holds its sender off for a second in which three chunks are sent."""
+
+    async def scenario() -> tuple[Line, Host]:
+        line, host = Line(LineSettings(flow_control=flow_control)), Host()
+        line.open(host)
+        line.hold(Direction.TO_HOST)
+        for chunk in (b"one", b"two", b"three"):
+            line.write(Direction.TO_HOST, chunk)
+        await asyncio.sleep(1)
+        assert host.octets == b""
+        line.release(Direction.TO_HOST)
+        line.write(Direction.TO_HOST, b"four")
+        await asyncio.sleep(1)
+        return line, host
+
+    return run_virtual(scenario())
+
+
+def test_with_flow_control_a_sender_that_is_held_off_loses_nothing_and_keeps_its_order() -> None:
+    line, host = held_off(flow_control=True)
+    assert host.octets == b"onetwothreefour"
+    assert line.overruns == 0
+    # What waited takes the line's time when it is let go.
+    assert host.chunks[0][0] == pytest.approx(1 + 3 * 10 / 115_200)
+    assert host.chunks[-1][0] == pytest.approx(1 + 15 * 10 / 115_200)
+
+
+def test_without_flow_control_what_a_busy_receiver_is_sent_is_an_overrun() -> None:
+    line, host = held_off(flow_control=False)
+    assert host.octets == b"four"
+    assert line.overruns == len(b"onetwothree")
+
+
+def test_a_receiver_that_is_never_ready_costs_no_more_than_the_buffer() -> None:
+    async def scenario() -> Line:
+        line = Line(LineSettings(buffer_octets=100))
+        line.open(Host())
+        line.hold(Direction.TO_NCP)
+        for _ in range(1000):
+            line.write(Direction.TO_NCP, bytes(10))
+        await asyncio.sleep(1)
+        return line
+
+    line = run_virtual(scenario())
+    assert (line.unsent, line.overruns) == (100, 9900)
+
+
+def test_octets_keep_their_order_when_a_sender_is_let_go_in_the_middle_of_a_chunk() -> None:
+    async def scenario() -> Host:
+        line, host = Line(LineSettings(baudrate=9600)), Host()
+        line.open(host)
+        line.hold(Direction.TO_HOST)
+        for chunk in (b"a" * 96, b"b" * 96, b"c" * 96):
+            line.write(Direction.TO_HOST, chunk)
+        await asyncio.sleep(0.15)
+        line.release(Direction.TO_HOST)
+        await asyncio.sleep(5)
+        return host
+
+    assert run_virtual(scenario()).octets == b"a" * 96 + b"b" * 96 + b"c" * 96

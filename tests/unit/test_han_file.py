@@ -156,12 +156,14 @@ def test_the_dongle_has_an_address_a_line_and_its_faults() -> None:
         [dongle]
         eui64 = "00124B00AABBCCDD"
         baudrate = 460800
+        flow_control = false
         version = 13
         [dongle.faults.to_host]
         one_octet_reads = true
         corrupt = 0.01
         """
     ).dongle
+    assert not dongle.flow_control
     assert (dongle.eui64, dongle.baudrate, dongle.version) == (Eui64.parse("00124B00AABBCCDD"), 460_800, 13)
     assert (dongle.to_host.one_octet_reads, dongle.to_host.corrupt) == (True, 0.01)
     assert not dongle.to_ncp.one_octet_reads

@@ -49,6 +49,7 @@ class DongleEntry:
 
     eui64: Eui64 = DONGLE
     baudrate: int = 115_200
+    flow_control: bool = True
     version: int | str | None = None
     """EZSP version, or Z-Stack release of a ZNP dongle; None is the emulation's own choice."""
     to_host: LineFaults = field(default_factory=LineFaults)

@@ -55,7 +55,7 @@ class Han:
             self.air,
             eui64=file.dongle.eui64,
             version=file.dongle.version,
-            line=LineSettings(baudrate=file.dongle.baudrate),
+            line=LineSettings(baudrate=file.dongle.baudrate, flow_control=file.dongle.flow_control),
             seed=seed,
             memory=memory,
         )

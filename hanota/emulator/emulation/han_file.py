@@ -94,6 +94,7 @@ def _dongle(table: Table) -> DongleEntry:
     entry = DongleEntry(
         eui64=table.eui64("eui64", DONGLE),
         baudrate=table.integer("baudrate", 115_200, least=300, most=HIGHEST_BAUDRATE),
+        flow_control=table.boolean("flow_control", default=True),
         version=_version(table),
         to_host=read_faults(faults.table("to_host", "to_host"), LineFaults()),
         to_ncp=read_faults(faults.table("to_ncp", "to_ncp"), LineFaults()),
