@@ -13,7 +13,7 @@ from hanota.emulator.tty import served_on_pty, served_on_tcp
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.radio_dongles import FAMILIES
-from tests.simulation.update_support import NEW, OLD, WRONG_HASH, update_bench
+from tests.simulation.update_support import NEW, OLD, WRONG_HASH, more, update_bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -65,6 +65,18 @@ def test_both_devices_are_updated(dongle: Dongle, port: str) -> None:
             assert b.scenario.refused == 0
             for kind in DEVICES:
                 assert_updated(b, kind)
+
+    run_scaled(main())
+
+
+def test_several_devices_are_updated_at_once_each_in_its_own_session(dongle: Dongle) -> None:
+    async def main() -> None:
+        async with update_bench(dongle, ppmids=2, hcalcses=2, served=served_on_pty, joined=False) as b:
+            outcomes = await b.scenario.run()
+            assert [outcome.succeeded for outcome in outcomes] == [True] * 4
+            for kind, first in DEVICES.items():
+                for device in more(first, 2):
+                    assert b.image_of(device) == b.files[kind].data
 
     run_scaled(main())
 
