@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hanota.emulator.airtime import AirStatistics
-    from hanota.emulator.faults import LinkFaults
+    from hanota.emulator.impairments import LinkFaults
     from hanota.emulator.links import Link
     from hanota.eui64 import Eui64
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hanota.emulator.airtime import AirSettings
-    from hanota.emulator.faults import LinkFaults
+    from hanota.emulator.impairments import LinkFaults
 
 
 class Channel:

@@ -1,4 +1,4 @@
-"""What can go wrong on a bench: attributes for one assignment in a test, and a table of faults by name.
+"""What can go wrong on a bench, by name: impairments of line and air; blows to dongle, devices, clock, disk.
 
 `await apply(name, targets, rng)` strikes with one fault for a while and then takes it back; every choice
 comes from `rng`, so that a seed replays it.
@@ -16,47 +16,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from random import Random
 
     from hanota.emulator.air import Air
     from hanota.emulator.devices import FirmwareDevice
     from hanota.emulator.dongles import Dongle
     from hanota.eui64 import Eui64
-
-
-@dataclass(slots=True)
-class LineFaults:
-    """What goes wrong in one direction of a serial line; chances are drawn from the line's seed."""
-
-    muted: bool = False
-    """Octets vanish while the port stays open: a hung firmware, a pulled data pin."""
-    one_octet_reads: bool = False
-    """The reader gets every octet in a call of its own."""
-    corrupt: float = 0.0
-    """Chance that one octet of a chunk is altered."""
-    lose: float = 0.0
-    """Chance that one octet of a chunk is missing."""
-    lose_short: float = 0.0
-    """Chance that a chunk as short as an acknowledgement vanishes."""
-    double_short: float = 0.0
-    """Chance that a chunk as short as an acknowledgement comes twice."""
-    manipulate: Callable[[bytes], Iterable[bytes]] | None = None
-    """Called with each chunk; what it returns is delivered instead."""
-
-
-@dataclass(slots=True)
-class LinkFaults:
-    """What goes wrong between one device and the rest of the HAN, in both directions."""
-
-    loss: float = 0.0
-    """Chance that one transmission is not received; the MAC repeats it (macMaxFrameRetries)."""
-    duplicate: float = 0.0
-    """Chance that a received frame reaches the application twice."""
-    latency: float = 0.0
-    """Seconds between the end of a transmission and its delivery."""
-    jitter: float = 0.0
-    """Seconds of uniformly spread extra latency: frames in flight together change their order."""
 
 
 class FaultTarget(StrEnum):

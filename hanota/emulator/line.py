@@ -11,7 +11,7 @@ from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
-from hanota.emulator.faults import LineFaults
+from hanota.emulator.impairments import LineFaults
 from hanota.errors import LocalProtocolError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hanota.emulator.faults import LinkFaults
+from hanota.emulator.impairments import LinkFaults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hanota.emulator.air import Air
-    from hanota.emulator.faults import LinkFaults
+    from hanota.emulator.impairments import LinkFaults
     from hanota.emulator.stations import Node, TrustCentre
     from hanota.eui64 import Eui64
 

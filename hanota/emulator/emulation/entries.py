@@ -7,7 +7,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.faults import LineFaults, LinkFaults
+from hanota.emulator.impairments import LineFaults, LinkFaults
 from hanota.eui64 import Eui64
 from hanota.ota.fields import ImageId
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.emulator.emulation.entries import DeviceEntry, HanFile
     from hanota.emulator.emulation.nodes import LabKeys
-    from hanota.emulator.faults import LineFaults
+    from hanota.emulator.impairments import LineFaults
     from hanota.emulator.memory import Json
 
 Tell: TypeAlias = Callable[[Eui64, str], None]

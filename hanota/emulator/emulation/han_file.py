@@ -23,7 +23,7 @@ from hanota.emulator.emulation.entries import (
 )
 from hanota.emulator.emulation.sockets import parse_address
 from hanota.emulator.emulation.table import UINT16, UINT32, Table
-from hanota.emulator.faults import LineFaults, LinkFaults
+from hanota.emulator.impairments import LineFaults, LinkFaults
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.errors import ConfigError
 from hanota.ota.fields import ImageId
