@@ -57,6 +57,20 @@ class HanFrame:
     rssi: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EstablishedKey:
+    """What is remembered of a link key made by key establishment; the key itself is in the coordinator."""
+
+    coordinator: Eui64
+    """Whose key table holds it."""
+    suite: int
+    """1 or 2."""
+    fingerprint: bytes
+    """16 octets by which the key is recognised and from which it cannot be computed."""
+    at: float
+    """Unix seconds."""
+
+
 class RadioListener(Protocol):
     """What a radio tells; every call is made on the event loop and must not block."""
 
@@ -74,6 +88,26 @@ class RadioListener(Protocol):
 
     def device_joined(self, device: Eui64) -> None:
         """Hear that a device (re)joined and its endpoints are known."""
+        ...
+
+    def device_ready(self, device: Eui64) -> None:
+        """Hear that a device may be talked to: it is joined, and its link key is in place where one is due."""
+        ...
+
+    def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
+        """Hear of a link key in the coordinator; told, and to be stored, before the device is told (MACV)."""
+        ...
+
+    def link_key_lost(self, device: Eui64, reason: str) -> None:
+        """Hear that the key of `device` is good no more: it joined afresh, or the coordinator lost it."""
+        ...
+
+    def key_establishment_failed(self, device: Eui64, reason: str) -> None:
+        """Hear that a key establishment ended without a key."""
+        ...
+
+    def established_keys(self) -> Mapping[Eui64, EstablishedKey]:
+        """Return what was stored of every link key that is good."""
         ...
 
     def device_left(self, device: Eui64) -> None:
