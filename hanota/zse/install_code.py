@@ -1,25 +1,18 @@
 """Install codes: from the code on a device's label to the link key it joins with.
 
-Sources: Smart Energy Profile 07-5356-21, 5.4.8.1 (install code, CRC, key); ZigBee specification 05-3474-21,
-B.6 (the Matyas-Meyer-Oseas hash over AES-128).
+Source: Smart Energy Profile 07-5356-21, 5.4.8.1 (install code, CRC, key).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
-
 from hanota.errors import LocalProtocolError, RemoteProtocolError
+from hanota.zse.mmo import aes_mmo
 
 CODE_LENGTHS: Final = (6, 8, 12, 16)
 """Octets of an install code without its CRC; GB devices use 16."""
 _CRC_OCTETS: Final = 2
-_BLOCK: Final = 16
-_SHORT_LENGTH_LIMIT: Final = 0x1_0000
-"""Message bits from which B.6 gives the length 32 bits instead of 16."""
 
 
 def crc16_x25(data: bytes) -> int:
@@ -30,21 +23,6 @@ def crc16_x25(data: bytes) -> int:
         for _ in range(8):
             crc = crc >> 1 ^ (0x8408 if crc & 1 else 0)
     return crc ^ 0xFFFF
-
-
-def aes_mmo(message: bytes) -> bytes:
-    """Return the 16 octet Matyas-Meyer-Oseas hash of `message`, of any length below 2^32 bits (B.6)."""
-    bits = 8 * len(message)
-    short = bits < _SHORT_LENGTH_LIMIT
-    tail = bits.to_bytes(2, "big") if short else bits.to_bytes(4, "big") + bytes(2)
-    padding = bytes(-(len(message) + 1 + len(tail)) % _BLOCK)
-    padded = message + b"\x80" + padding + tail
-    digest = bytes(_BLOCK)
-    for start in range(0, len(padded), _BLOCK):
-        block = padded[start : start + _BLOCK]
-        encrypted = Cipher(AES(digest), ECB()).encryptor().update(block)  # noqa: S305  # the hash's own construction
-        digest = bytes(a ^ b for a, b in zip(encrypted, block, strict=True))
-    return digest
 
 
 def install_code_key(code: bytes) -> bytes:
