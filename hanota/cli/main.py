@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hanota import __version__
-from hanota.cli import demo, emulate, gbcs, image
+from hanota.cli import credentials, demo, emulate, gbcs, image
 from hanota.cli.output import console
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(image.app, name="image")
 app.add_typer(gbcs.app, name="gbcs")
+app.add_typer(credentials.app, name="credentials")
 app.command(name="demo")(demo.demo)
 app.command(name="emulate")(emulate.emulate)
 
