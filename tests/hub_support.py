@@ -144,6 +144,7 @@ class FakeRadio:
         self.hung: set[Eui64] = set()
         self.devices: dict[Eui64, FakeDevice] = {}
         self.while_starting: Callable[[RadioListener], None] = lambda _: None
+        self.needs_established_key = False
 
     @property
     def eui64(self) -> Eui64:
@@ -219,6 +220,7 @@ class FakeDevice:
         """Lose the tunnels, as a restart does, and join again."""
         self.tunnel = TunnelServer()
         self.lab.hub.device_joined(self.eui64)
+        self.lab.hub.device_ready(self.eui64)
 
     def _pump(self) -> None:
         for event in self.tunnel.events():
@@ -291,6 +293,7 @@ class Lab:
         """Return a new device that joined and has its tunnel."""
         device = self.device(credentials, kind, hardware_version)
         self.hub.device_joined(device.eui64)
+        self.hub.device_ready(device.eui64)
         await asyncio.sleep(1)
         return device
 

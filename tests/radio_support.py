@@ -17,14 +17,14 @@ from hanota.emulator.serialx_handler import published
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.eui64 import Eui64
 from hanota.hub.ports import Priority
-from hanota.radio import Coordinator, NetworkSettings, RadioSettings, RadioUrl
+from hanota.radio import Coordinator, LinkSecurity, NetworkSettings, RadioSettings, RadioUrl
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from hanota.emulator.node import NodeSettings
-    from hanota.hub.ports import HanFrame, RadioState
+    from hanota.hub.ports import EstablishedKey, HanFrame, RadioState
     from tests.radio_dongles import Dongle, Ncp
 
 PPMID = Eui64.parse("00-DB-12-34-56-78-90-A4")
@@ -38,7 +38,11 @@ HUB_ENDPOINT = 3
 DEVICE_ENDPOINT = 5
 FRAME = b"\x19\x01\x00\x00\x64"
 NETWORK_KEY = bytes.fromhex("0102030405060708090A0B0C0D0E0F10")
-SETTINGS = RadioSettings(network=NetworkSettings(pan_id=0x8C54, network_key=NETWORK_KEY))
+SETTINGS = RadioSettings(
+    network=NetworkSettings(pan_id=0x8C54, network_key=NETWORK_KEY),
+    link_security=LinkSecurity.INSTALL_CODE,
+)
+"""Of tests that are about no established key."""
 
 
 @dataclass
@@ -49,6 +53,10 @@ class Listener:
     frames: list[HanFrame] = field(default_factory=list)
     refused: list[tuple[Eui64 | None, int, str]] = field(default_factory=list)
     joined: list[Eui64] = field(default_factory=list)
+    ready: list[Eui64] = field(default_factory=list)
+    lost: list[tuple[Eui64, str]] = field(default_factory=list)
+    failed: list[tuple[Eui64, str]] = field(default_factory=list)
+    keys: dict[Eui64, EstablishedKey] = field(default_factory=dict)
     left: list[Eui64] = field(default_factory=list)
     states: list[tuple[RadioState, str]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,6 +75,26 @@ class Listener:
     def device_joined(self, device: Eui64) -> None:
         self.joined.append(device)
         self.changed.set()
+
+    def device_ready(self, device: Eui64) -> None:
+        self.ready.append(device)
+        self.changed.set()
+
+    def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
+        self.keys[device] = key
+        self.changed.set()
+
+    def link_key_lost(self, device: Eui64, reason: str) -> None:
+        self.keys.pop(device, None)
+        self.lost.append((device, reason))
+        self.changed.set()
+
+    def key_establishment_failed(self, device: Eui64, reason: str) -> None:
+        self.failed.append((device, reason))
+        self.changed.set()
+
+    def established_keys(self) -> dict[Eui64, EstablishedKey]:
+        return self.keys
 
     def device_left(self, device: Eui64) -> None:
         self.left.append(device)

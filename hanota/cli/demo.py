@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hanota.duis.request import ServiceRequest
     from hanota.gbcs.keystore import KeyStore
+    from hanota.radio.settings import LinkSecurity
 
 MAXIMUM_DOCUMENT: Final = 16 * 1024 * 1024
 """Octets read of a DUIS document: its largest image in base64 has 13.7 million."""
@@ -30,6 +31,19 @@ def demo(
     image_size: Annotated[
         int, typer.Option(min=1, max=10_000_000, help="Octets of each Manufacturer Image that is made.")
     ] = 64 * 1024,
+    security: Annotated[
+        str,
+        typer.Option(
+            help="What hub and devices secure their messages with: `key-establishment` (CBKE link keys), "
+            "`install-code` (the key they joined with) or `none` (the network key alone)."
+        ),
+    ] = "key-establishment",
+    suite: Annotated[
+        int, typer.Option(min=1, max=2, help="The cryptographic suite of the key establishment.")
+    ] = 2,
+    export_keys: Annotated[
+        Path | None, typer.Option(help="Append every key to this file, for Wireshark; mode 0600.")
+    ] = None,
     speed: Annotated[
         str, typer.Option(help="`fast`, or how many times faster than a real radio: 1 is as slow as one.")
     ] = "fast",
@@ -57,11 +71,15 @@ def demo(
     from hanota.cli.demo_view import JsonView, LiveView  # noqa: PLC0415
     from hanota.demo.run import DemoOptions, run_demo  # noqa: PLC0415
     from hanota.emulator.loop import loop_factory  # noqa: PLC0415
+    from hanota.zse.cbke import Suite  # noqa: PLC0415
 
     try:
         documents = [_read_document(path) for path in request or ()]
         options = DemoOptions(
             radio=_radio(radio),
+            security=_security(security),
+            suite=Suite(suite),
+            key_export=export_keys,
             image_size=image_size,
             requests=documents,
             database=db,
@@ -89,6 +107,18 @@ def _radio(text: str) -> str:
             hint="the demonstration runs on znp+emulator:// or ezsp+emulator://",
         )
     return family
+
+
+def _security(text: str) -> LinkSecurity:
+    """Return the link security named; raise ConfigError."""
+    from hanota.radio.settings import LinkSecurity  # noqa: PLC0415  # the radio is loaded when it runs
+
+    try:
+        return LinkSecurity(text)
+    except ValueError:
+        raise ConfigError(
+            f"--security {text!r} is no link security", hint=f"one of {', '.join(LinkSecurity)}"
+        ) from None
 
 
 def _speed(text: str) -> float | None:

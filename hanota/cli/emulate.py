@@ -15,6 +15,7 @@ from hanota.cli.output import console, fail
 from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from hanota.clock import Clock
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hanota.emulator.emulation.nodes import LabKeys
     from hanota.emulator.emulation.ports import Port
     from hanota.eui64 import Eui64
+    from hanota.zse.cbke import CbkeCredentials
 
 LOOPBACK: Final = "127.0.0.1"
 """Where --tcp listens unless told otherwise: whoever reaches the port drives the dongle."""
@@ -45,6 +47,10 @@ def emulate(
         Path | None, typer.Option(help="Keep what is non-volatile in this file, over a restart.")
     ] = None,
     control: Annotated[Path | None, typer.Option(help="Take commands at this unix socket, in JSON.")] = None,
+    hub_credentials: Annotated[
+        Path | None,
+        typer.Option(help="Write here what a hub needs to establish keys with the devices that do so."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same keys and the same air every time.")] = 0,
 ) -> None:
     """Run an emulated ZigBee dongle, and devices behind it, until Ctrl-C.
@@ -52,7 +58,11 @@ def emulate(
     zigbee2mqtt, Home Assistant, hanota or a test opens it as if it were metal.
     """
     try:
-        asyncio.run(_run(radio, pty, tcp, han, state=state, control=control, seed=seed))
+        asyncio.run(
+            _run(
+                radio, pty, tcp, han, state=state, control=control, hub_credentials=hub_credentials, seed=seed
+            )
+        )
     except HanotaError as error:
         fail(error)
 
@@ -65,6 +75,7 @@ async def _run(
     *,
     state: Path | None,
     control: Path | None,
+    hub_credentials: Path | None,
     seed: int,
 ) -> None:
     # The emulator is loaded by this command alone, and only when it runs.
@@ -73,15 +84,22 @@ async def _run(
     from hanota.emulator.emulation.entries import default_han  # noqa: PLC0415
     from hanota.emulator.emulation.han import Han  # noqa: PLC0415
     from hanota.emulator.emulation.han_file import read_han_file  # noqa: PLC0415
+    from hanota.emulator.emulation.lab_credentials import (  # noqa: PLC0415
+        make_lab_credentials,
+        write_hub_credentials,
+    )
     from hanota.emulator.emulation.run import run_emulation  # noqa: PLC0415
     from hanota.emulator.emulation.state_file import read_state  # noqa: PLC0415
 
     file = default_han() if han_file is None else read_han_file(han_file)
     clock = SystemClock()
+    lab = make_lab_credentials(file, now=clock.now(), seed=seed)
+    if hub_credentials is not None:
+        write_hub_credentials(hub_credentials, lab.hub)
     han = Han(
         file,
         radio,
-        keys=_lab_keys(file, clock, seed),
+        keys=_lab_keys(file, clock, seed, lab.devices),
         clock=clock,
         tell=partial(_tell, clock),
         seed=seed,
@@ -94,6 +112,7 @@ async def _run(
 
         def started(commands: Control, port: Port) -> None:
             _introduce(file, radio, port, control)
+            _introduce_credentials(file, hub_credentials)
             use(commands)
 
         await run_emulation(
@@ -101,7 +120,7 @@ async def _run(
         )
 
 
-def _lab_keys(file: HanFile, clock: Clock, seed: int) -> LabKeys:
+def _lab_keys(file: HanFile, clock: Clock, seed: int, cbke: Mapping[Eui64, CbkeCredentials]) -> LabKeys:
     """Make the keys of everybody who brings none: the demonstration's, if it has the same seed."""
     from hanota.demo.parties import BROKER, SUPPLIER, make_parties  # noqa: PLC0415  # see _run
     from hanota.emulator.emulation.entries import Firmware  # noqa: PLC0415
@@ -116,7 +135,7 @@ def _lab_keys(file: HanFile, clock: Clock, seed: int) -> LabKeys:
         now=clock.now(),
         seed=seed,
     )
-    return LabKeys(parties.devices, parties.trust)
+    return LabKeys(parties.devices, parties.trust, cbke)
 
 
 def _port(han: Han, pty: Path | None, tcp: str | None) -> AbstractAsyncContextManager[Port]:
@@ -143,6 +162,15 @@ def _introduce(file: HanFile, radio: str, port: Port, control: Path | None) -> N
         _say(f"{device.kind:8} {device.eui64} install code {_label(device)}")
     if control is not None:
         _say(f"commands at {control}")
+
+
+def _introduce_credentials(file: HanFile, hub_credentials: Path | None) -> None:
+    """Tell where a hub finds what it needs for the devices that establish a key."""
+    suites = sorted({device.suite for device in file.devices if device.suite is not None})
+    if hub_credentials is not None:
+        _say(f"hub's credentials for key establishment in {hub_credentials}")
+    elif suites:
+        _say(f"suite {', '.join(map(str, suites))}: --hub-credentials FILE writes what the hub needs for it")
 
 
 def _label(device: DeviceEntry) -> str:

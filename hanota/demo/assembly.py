@@ -12,15 +12,17 @@ from hanota.dcc.broker import AccessControlBroker
 from hanota.dcc.dcc import Dcc
 from hanota.dcc.exchange import Exchange
 from hanota.dcc.incoming import Incoming
+from hanota.demo.parties import entropy_of
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
 from hanota.hub.hub import Hub
 from hanota.radio.coordinator import Coordinator
-from hanota.radio.settings import NetworkSettings, RadioSettings
+from hanota.radio.settings import LinkSecurity, NetworkSettings, RadioSettings
 from hanota.radio.url import RadioUrl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from hanota.clock import Clock
     from hanota.demo.bench import Bench
@@ -57,11 +59,13 @@ async def assembled(
     seed: int | None = None,
     settings: HubSettings | None = None,
     url: RadioUrl | None = None,
+    key_export: Path | None = None,
 ) -> AsyncIterator[Assembly]:
     """Start a hub on the bench's dongle for the length of a `with` block; raise HanotaError.
 
     `journal` writes to `store`. `url` leads to the dongle where its port is served; None opens it within this
-    process. The bench stays as it is when the hub stops: another one may take it up.
+    process. `key_export` gets the keys, for Wireshark. The bench stays as it is when the hub stops: another
+    one may take it up.
     """
     async with AsyncExitStack() as stack:
         if url is None:
@@ -69,7 +73,14 @@ async def assembled(
             url = RadioUrl.parse(f"{bench.radio}+{port}")
         if bench.radio == "ezsp":
             stack.enter_context(measured_by_loop(import_module("bellows.ash")))
-        radio = Coordinator(url, RadioSettings(network=_network(seed)), clock=clock)
+        establish = bench.security is LinkSecurity.KEY_ESTABLISHMENT
+        radio = Coordinator(
+            url,
+            RadioSettings(network=_network(seed), link_security=bench.security, key_export=key_export),
+            clock=clock,
+            credentials=parties.cbke[parties.hub.eui64] if establish else None,
+            entropy=entropy_of(parties.seed, f"ephemeral keys of {parties.hub.eui64}"),
+        )
         hub = Hub(
             radio=radio,
             store=store,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,11 +14,13 @@ from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import KeyUsage, RemotePartyRole
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
+from hanota.zse.cbke import lab_authorities, lab_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Sequence
 
     from hanota.gbcs.certificates import Credentials
+    from hanota.zse.cbke import SiteCredentials
 
 SUPPLIER: Final = Eui64.parse("90-B3-D5-1F-30-01-00-00")
 BROKER: Final = Eui64.parse("90-B3-D5-1F-30-00-00-02")
@@ -42,10 +46,14 @@ class Parties:
     broker: Eui64
     hub: Credentials
     devices: dict[Eui64, Credentials]
+    cbke: dict[Eui64, SiteCredentials]
+    """What hub and devices establish link keys with, for both suites; a CA of its own for each suite."""
     remote: KeyStore
     """Supplier and access control broker, private keys and all."""
     trust: KeyStore
     """The certificates of the remote parties: what a device obeys."""
+    seed: int | None
+    """Of what these keys were made and others are to be made; None: they are secret."""
 
     @property
     def dcc(self) -> KeyStore:
@@ -61,7 +69,7 @@ def make_parties(
     supplier: Eui64,
     broker: Eui64,
     hub: Eui64,
-    devices: Iterable[Eui64],
+    devices: Sequence[Eui64],
     keystore: KeyStore | None,
     now: float,
     seed: int | None,
@@ -94,9 +102,24 @@ def make_parties(
         broker=broker,
         hub=ca.issue_device(hub),
         devices={device: ca.issue_device(device) for device in devices},
+        cbke=_cbke(hub, *devices, now=now, seed=seed),
         remote=remote,
         trust=trust,
+        seed=seed,
     )
+
+
+def entropy_of(seed: int | None, purpose: str) -> Callable[[int], bytes]:
+    """Return a source of so many octets: the same ones every time with a `seed`, secret ones without."""
+    if seed is None:
+        return secrets.token_bytes
+    return random.Random(f"hanota demo {seed} {purpose}").randbytes  # noqa: S311  # the lab's, on purpose
+
+
+def _cbke(*subjects: Eui64, now: float, seed: int | None) -> dict[Eui64, SiteCredentials]:
+    entropy = entropy_of(seed, "CBKE")
+    authorities = lab_authorities(entropy)
+    return {subject: lab_credentials(authorities, subject, now=now, entropy=entropy) for subject in subjects}
 
 
 def _require_private_keys(keystore: KeyStore, supplier: Eui64, broker: Eui64) -> None:

@@ -16,7 +16,9 @@ from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parti
 from hanota.demo.plan import default_plan, plan_of
 from hanota.demo.scenario import Scenario
 from hanota.hub.journal import Journal
+from hanota.radio.settings import LinkSecurity
 from hanota.store.store import SqliteStore
+from hanota.zse.cbke import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,12 @@ class DemoOptions:
 
     radio: str = "znp"
     """The radio family of the emulated dongle: znp or ezsp."""
+    security: LinkSecurity = LinkSecurity.KEY_ESTABLISHMENT
+    """What hub and devices secure their messages with."""
+    suite: Suite = Suite.TWO
+    """What the devices establish their link keys with."""
+    key_export: Path | None = None
+    """A key file for Wireshark; None: the keys go nowhere."""
     image_size: int = 64 * 1024
     """Octets of each Manufacturer Image made here."""
     requests: Sequence[ServiceRequest] = ()
@@ -88,14 +96,30 @@ async def run_demo(
         store = SqliteStore(options.database if options.database is not None else ":memory:")
         stack.callback(store.close)
         parties, plan = _cast(options, store)
-        bench = make_bench(plan, parties, clock, options.seed or 0, radio=options.radio)
+        bench = make_bench(
+            plan,
+            parties,
+            clock,
+            options.seed or 0,
+            radio=options.radio,
+            security=options.security,
+            suite=options.suite,
+        )
         stack.callback(bench.switch_off)
         for device in bench.devices.values():
             device.notice = partial(_noticed, on_notice, clock, device.eui64)
         journal = Journal(store, clock)
         journal.subscribe(on_event)
         assembly = await stack.enter_async_context(
-            assembled(parties, bench, store=store, journal=journal, clock=clock, seed=options.seed)
+            assembled(
+                parties,
+                bench,
+                store=store,
+                journal=journal,
+                clock=clock,
+                seed=options.seed,
+                key_export=options.key_export,
+            )
         )
         watcher = asyncio.create_task(_watch(assembly.hub, on_progress))
         stack.callback(watcher.cancel)

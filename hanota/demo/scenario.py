@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
 from hanota.demo.bench import DEVICE_TYPES
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from hanota.duis.request import ServiceRequest
     from hanota.eui64 import Eui64
     from hanota.hub.events import Event
+
+
+_REFUSALS: Final = frozenset(
+    {EventKind.GBCS_REFUSED, EventKind.FRAME_REFUSED, EventKind.KEY_ESTABLISHMENT_FAILED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,10 @@ class Scenario:
     # -- steps -------------------------------------------------------------------------------------------
 
     async def join(self, planned: PlannedDevice) -> None:
-        """Put the device into the Device Log and have it join; raise DemonstrationError where it does not."""
+        """Put the device into the Device Log, have it join and establish its link key where one is due.
+
+        Raise DemonstrationError where it does not.
+        """
         settings, node = self._settings, self._bench.devices[planned.device]
         self._joined.discard(planned.device)
         entry = DeviceLogEntry(
@@ -132,7 +140,7 @@ class Scenario:
             raise DemonstrationError(
                 f"{planned.device} did not join within {settings.join_seconds:.0f} s"
             ) from None
-        await self._until(lambda: planned.device in self._joined, settings.join_seconds)
+        await self._until(lambda: self._is_there(planned.device), settings.join_seconds)
 
     async def carry_out(self, request: ServiceRequest) -> None:
         """Play the service user of one request and return when nothing more comes of it by itself."""
@@ -207,8 +215,12 @@ class Scenario:
             self._causes[event.device] = str(event.detail["cause"])
         if event.kind is EventKind.DEVICE_JOINED and event.device is not None:
             self._joined.add(event.device)
-        if event.kind in (EventKind.GBCS_REFUSED, EventKind.FRAME_REFUSED):
+        if event.kind in _REFUSALS:
             self._refused += 1
+
+    def _is_there(self, device: Eui64) -> bool:
+        """Tell whether the device joined and may be talked to."""
+        return device in self._joined and self._hub.is_ready(device)
 
     def _is_settled(self, device: Eui64) -> bool:
         """Tell whether nothing more happens to the device's job without another Service Request."""

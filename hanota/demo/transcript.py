@@ -30,6 +30,12 @@ def describe(event: Event) -> str:
             return "joined the HAN"
         case EventKind.DEVICE_LEFT:
             return "left the HAN"
+        case EventKind.KEY_ESTABLISHED:
+            return f"key establishment, suite {detail['suite']}"
+        case EventKind.KEY_ESTABLISHMENT_FAILED:
+            return f"key establishment failed: {detail['reason']}"
+        case EventKind.LINK_KEY_LOST:
+            return f"link key lost: {detail['reason']}"
         case EventKind.REQUEST_RECEIVED:
             return f"Service Request {detail['service_reference']} {detail['name']}{_image(detail)}"
         case EventKind.REQUEST_ACKNOWLEDGED:
@@ -48,6 +54,18 @@ def describe(event: Event) -> str:
             return f"DCC alert {detail['alert']}: {_outcome(detail)}"
         case EventKind.JOB_STATE:
             return f"job {event.job} is {detail['state']}: {detail['cause']}"
+        case EventKind.JOB_APPROVED:
+            return f"job {event.job} is approved"
+        case EventKind.JOB_PAUSED:
+            return f"job {event.job} is paused: {detail['reason']}"
+        case EventKind.JOB_RESUMED:
+            return f"job {event.job} goes on"
+        case EventKind.IMAGE_ADDED:
+            return (
+                f"image {str(detail['digest'])[:16]}... added: {detail['image']}, {detail['octets']} octets"
+            )
+        case EventKind.IMAGE_RETIRED:
+            return f"image {str(detail['digest'])[:16]}... retired"
         case EventKind.IMAGE_NOTIFY:
             return "Image Notify"
         case EventKind.IMAGE_QUERIED:
@@ -56,6 +74,16 @@ def describe(event: Event) -> str:
             return f"{detail['octets']} of {detail['total']} octets{_rate(detail)}"
         case EventKind.TRANSFER_STALLED:
             return f"no Image Block Request any more, at octet {detail['octets']} of {detail['total']}"
+        case EventKind.TRANSFER_DELAYED:
+            return f"Image Block Response WAIT_FOR_DATA, {detail['seconds']} s: {detail['reason']}"
+        case EventKind.TRANSFER_HELD:
+            return f"last block held: {detail['reason']}"
+        case EventKind.TRANSFER_ABORTED:
+            return "ABORT delivered: the device has no download any more"
+        case EventKind.BLOCK_SIZE_LEARNT:
+            return f"blocks of {detail['octets']} octets from now on: longer ones were lost"
+        case EventKind.CLIENT_ATTRIBUTES:
+            return f"client attributes: {', '.join(f'{name} {value}' for name, value in detail.items())}"
         case EventKind.UPGRADE_END:
             return f"Upgrade End Request {detail['status']}{_rate(detail)}"
         case EventKind.UPGRADE_END_ANSWERED:

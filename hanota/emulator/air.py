@@ -144,6 +144,11 @@ class Air:
         """Send a frame on the one network; see `Network.transmit`."""
         return await self._only().transmit(frame)
 
+    async def inject(self, frame: ApsFrame) -> bool:
+        """Send again a frame that `intercept` was given, on its own network; see `Network.inject`."""
+        network = self._only() if frame.network is None else self.network(frame.network)
+        return await network.inject(frame)
+
     def _only(self) -> Network:
         if len(self._networks) != 1:
             raise LocalProtocolError(f"{len(self._networks)} networks are on this air: say which")

@@ -95,4 +95,4 @@ class AirStatistics:
     delivered: int = 0
     """Frames given to a node."""
     refused: int = 0
-    """Frames a node dropped because it does not hold the link key they were encrypted with."""
+    """Frames a node dropped for their APS encryption: another link key than its own, or replayed."""

@@ -42,6 +42,8 @@ class ApsFrame:
     payload: bytes
     link_key: bytes | None = field(default=None, repr=False)
     """The key of APS encryption; None is NWK security only."""
+    frame_counter: int | None = None
+    """Of the auxiliary header of APS encryption; the sender's stack sets it when the frame goes out."""
     sequence: int = 0
     """APS counter."""
     ack: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
 from hanota.emulator.air import ApsFrame, TxStatus
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from hanota.emulator.air import Air, TrustCentre
+    from hanota.emulator.aps_security import ApsRefusal
     from hanota.emulator.line import LineSettings
     from hanota.emulator.network import Network
     from hanota.eui64 import Eui64
@@ -36,6 +38,8 @@ class Ncp(ABC):
         """The network it is on, None since a reset or before it was formed or resumed."""
         self.buffers_full = False
         """Assign to have messages of the host refused as for want of a buffer."""
+        self.aps_refused: Counter[ApsRefusal] = Counter()
+        """Frames dropped for their APS encryption."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._aps_counter = 0
 
@@ -52,6 +56,14 @@ class Ncp(ABC):
     @abstractmethod
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key held for `peer`."""
+
+    @abstractmethod
+    def next_frame_counter(self, peer: Eui64) -> int:
+        """Return the frame counter of the next frame encrypted for `peer`."""
+
+    @abstractmethod
+    def unsecure(self, frame: ApsFrame, sender: Eui64) -> ApsRefusal | None:
+        """Take a frame's APS encryption off; say why not where it is refused, and count that."""
 
     @abstractmethod
     def receive(self, frame: ApsFrame) -> None:

@@ -18,6 +18,7 @@ from hanota.emulator.aps import (
     ApsFrame,
     TxStatus,
 )
+from hanota.emulator.aps_security import counts_frames
 from hanota.emulator.fragments import BlockAcknowledgements, Fragment, Reassembly
 from hanota.emulator.indirect import IndirectQueue
 from hanota.emulator.stations import CAPABILITY_FULL_FUNCTION, CAPABILITY_RX_ON_WHEN_IDLE, is_router
@@ -103,6 +104,21 @@ class Network:
         self.air.transmitted(frame, status)
         return status
 
+    async def inject(self, frame: ApsFrame) -> bool:
+        """Send again, once, a frame heard before, as an insider can who holds the network key.
+
+        Nothing of it is changed, its frame counter least of all. Return whether the receiver's stack took it.
+        """
+        receiver = self.topology.node(frame.destination)
+        if receiver is None:
+            return False
+        for octets in self._settings.frames(len(frame.payload), secured=frame.secured):
+            await self._channel.broadcast(octets)
+        if not self._accepts(receiver, frame):
+            return False
+        self._deliver(receiver, frame, ())
+        return True
+
     def acknowledge_blocks(self, node: Node, sender: int, sequence: int, indices: Iterable[int]) -> None:
         """Let a node that takes blocks acknowledge some of the message `sequence` from `sender`."""
         self._block_acks.acknowledge(node.nwk, sender, sequence, indices)
@@ -164,10 +180,12 @@ class Network:
         ack_octets = self._settings.header_octets + self._settings.aps_security_octets * frame.secured
         block_octets = self._settings.fragment_octets * (frame.fragment is not None)
         delivered = False
+        message = frame
         for _ in range(1 + self._settings.aps_retries * frame.ack):
             hops = self.topology.route(frame.source, frame.destination)
             if hops is None:
                 return await self._no_route(frame.destination)
+            frame = self._secured(message)
             status = await self._carry(hops, ack_octets + block_octets + len(frame.payload))
             if status is not TxStatus.SUCCESS and status is not TxStatus.APS_NO_ACK:
                 return status
@@ -292,13 +310,26 @@ class Network:
 
     # -- arrival -----------------------------------------------------------------------------------------
 
+    def _secured(self, frame: ApsFrame) -> ApsFrame:
+        """Return the frame as its sender's stack encrypts it: a repetition has a counter of its own."""
+        sender, peer = self.topology.node(frame.source), self.eui64_of(frame.destination)
+        counted = frame.link_key is None or frame.frame_counter is not None
+        if counted or peer is None or not counts_frames(sender):
+            return frame
+        return replace(frame, frame_counter=sender.next_frame_counter(peer))
+
     def _accepts(self, receiver: Node, frame: ApsFrame) -> bool:
         if frame.link_key is None:
             return True
         sender = self.eui64_of(frame.source)
-        held = receiver.link_key_for(sender) if sender is not None else None
-        self._channel.statistics.refused += held != frame.link_key
-        return held == frame.link_key
+        if sender is None:
+            accepted = False
+        elif counts_frames(receiver):
+            accepted = receiver.unsecure(frame, sender) is None
+        else:
+            accepted = receiver.link_key_for(sender) == frame.link_key
+        self._channel.statistics.refused += not accepted
+        return accepted
 
     def _deliver(self, receiver: Node, frame: ApsFrame, hops: Sequence[Hop]) -> None:
         """Hand the frame over in a callback of its own, so that a node's fault is not the sender's."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from hanota.emulator.air import (
     ApsFrame,
     TxStatus,
 )
+from hanota.emulator.aps_security import IncomingCounters
 from hanota.emulator.association import BEACON, JoinRefusedError, associate, rejoin
 from hanota.emulator.polling import Polling, PollSettings
 from hanota.emulator.topology import COORDINATOR
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from hanota.emulator.air import Admission, Air
+    from hanota.emulator.aps_security import ApsRefusal
     from hanota.emulator.network import Network
     from hanota.eui64 import Eui64
 
@@ -92,11 +95,21 @@ class HanNode:
         self._awake_capabilities = capabilities
         self.link_key = install_code_key(install_code)
         """Trust centre link key: from the install code until key establishment replaces it."""
+        self.aps_encryption = True
+        """False is a plain ZigBee device, which encrypts nothing with its link key."""
+        self.established = False
+        """Whether the link key came from key establishment; non-volatile, as the key is."""
+        self._join_key = self.link_key
         self.endpoints = tuple(endpoints)
         self.manufacturer_code = manufacturer_code
         self.trust_centre: Eui64 | None = None
         self.presence_changed: Callable[[], None] = lambda: None
         """Called when the node came on its network, went off it, or left it for good."""
+        self.aps_frame_counter = 0
+        """Of the last frame it encrypted; non-volatile."""
+        self.aps_refused: Counter[ApsRefusal] = Counter()
+        """Frames dropped for their APS encryption."""
+        self._incoming = IncomingCounters()
         self._network: Network | None = None
         self._polling: Polling | None = None
         self._powered = False
@@ -123,8 +136,12 @@ class HanNode:
         """Take an application frame addressed to one of the node's endpoints."""
 
     async def join(self, air: Air) -> None:
-        """Find a network, associate, take the network key, announce; raise JoinRefusedError otherwise."""
+        """Find a network, associate, take the network key, announce; raise JoinRefusedError otherwise.
+
+        The device joins afresh, with the key of its install code: an established one is void.
+        """
         self.power_off()
+        self._void_key()
         self.commission(air, await associate(self, air))
         await self.power_on()
 
@@ -136,6 +153,12 @@ class HanNode:
         self.nwk = admission.nwk
         self.trust_centre = admission.trust_centre
         self.link_key = admission.link_key
+
+    def establish(self, key: bytes) -> None:
+        """Take the key of a key establishment for the link key, until the next fresh join."""
+        if not self.established:
+            self._join_key = self.link_key
+        self.link_key, self.established = key, True
 
     async def rejoin(self) -> None:
         """Take the best router in range for a parent and announce; raise JoinRefusedError, RadioError."""
@@ -152,6 +175,7 @@ class HanNode:
         self.power_off()
         network.topology.forget(self)
         self._network, self.nwk = None, NWK_UNASSIGNED
+        self._void_key()
         self.presence_changed()
         if network.trust_centre is not None:
             network.trust_centre.departed(self.eui64, nwk, rejoin=rejoin)
@@ -164,6 +188,8 @@ class HanNode:
             waiter.cancel()
         if self._network is not None:
             self._network.detach(self)
+        # A stack on a device begins with 0 after a restart, as EmberZNet's does.
+        self._incoming.clear()
         self._polling = None
         self._powered = False
         self.presence_changed()
@@ -202,7 +228,7 @@ class HanNode:
                 profile=profile,
                 cluster=cluster,
                 payload=payload,
-                link_key=self.link_key if encrypted else None,
+                link_key=self.link_key if encrypted and self.aps_encryption else None,
                 sequence=self.next_sequence(),
                 ack=ack,
             )
@@ -223,6 +249,18 @@ class HanNode:
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key shared with the trust centre, None for any other peer."""
         return self.link_key if peer == self.trust_centre else None
+
+    def next_frame_counter(self, peer: Eui64) -> int:  # noqa: ARG002  # one counter for all partners
+        """Return the frame counter of the next frame encrypted for `peer`."""
+        self.aps_frame_counter += 1
+        return self.aps_frame_counter
+
+    def unsecure(self, frame: ApsFrame, sender: Eui64) -> ApsRefusal | None:
+        """Take a frame's APS encryption off; say why not where it is refused, and count that."""
+        refusal = self._incoming.check(frame, sender, self.link_key_for(sender))
+        if refusal is not None:
+            self.aps_refused[refusal] += 1
+        return refusal
 
     def receive(self, frame: ApsFrame) -> None:
         """Take a frame from the air."""
@@ -248,6 +286,10 @@ class HanNode:
         """Return the next APS counter or ZDO sequence number."""
         self._sequence = (self._sequence + 1) & 0xFF
         return self._sequence
+
+    def _void_key(self) -> None:
+        if self.established:
+            self.link_key, self.established = self._join_key, False
 
     async def _transmit(self, frame: ApsFrame) -> TxStatus:
         network = self._on_network()

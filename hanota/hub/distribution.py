@@ -15,7 +15,11 @@ from hanota.ota.events import (
     AllBlocksServed,
     AlreadyInstalled,
     BlockServed,
+    BlockSizeLearnt,
+    ClientAttributesTold,
     DeviceDefaultResponse,
+    DeviceFileEnded,
+    DeviceFileQueried,
     HardwareVersionMismatch,
     ImageNotified,
     ImageQueried,
@@ -24,6 +28,7 @@ from hanota.ota.events import (
     RequestRefused,
     TransferDelayed,
     TransferExpired,
+    TransferHeld,
     TransferStalled,
     TransferStarted,
     UpgradeEndAnswered,
@@ -148,8 +153,8 @@ class Distribution:
         """Take one ZCL frame on the OTA Upgrade cluster."""
         self._server.receive(frame.device, frame.data, frame.at)
 
-    def device_joined(self, device: Eui64) -> None:
-        """Tell a device that is back about what waits for it."""
+    def device_ready(self, device: Eui64) -> None:
+        """Tell a device that may be talked to, again or at last, about what waits for it."""
         self._server.notify(device, self._clock.now())
 
     def pump(self) -> None:
@@ -227,7 +232,16 @@ class Distribution:
                     f"Upgrade End Request {_status(event.status)} for an image not transferred to the device"
                 )
                 self._refused(event, job, reason)
-            case AllBlocksServed() | TransferDelayed() | DeviceDefaultResponse():
+            case (
+                AllBlocksServed()
+                | TransferDelayed()
+                | DeviceDefaultResponse()
+                | TransferHeld()
+                | BlockSizeLearnt()
+                | DeviceFileQueried()
+                | DeviceFileEnded()
+                | ClientAttributesTold()
+            ):
                 pass
             case _:
                 assert_never(event)

@@ -17,6 +17,7 @@ from hanota.hub.distribution import Distribution
 from hanota.hub.events import EventKind, Party
 from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
+from hanota.hub.link_keys import LinkKeys
 from hanota.hub.refusals import Refusals, RefusalSettings
 from hanota.hub.tunnels import Tunnels
 from hanota.ota.settings import OtaServerSettings
@@ -24,7 +25,7 @@ from hanota.zcl import ClusterId
 from hanota.zse.tunneling import TunnelClientSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
     from typing import Any
 
     from hanota.clock import Clock
@@ -34,7 +35,15 @@ if TYPE_CHECKING:
     from hanota.hub.events import Json
     from hanota.hub.jobs import Job, JobKind
     from hanota.hub.journal import Journal
-    from hanota.hub.ports import DeviceLogEntry, HanFrame, HanRadio, RadioState, Store, Uplink
+    from hanota.hub.ports import (
+        DeviceLogEntry,
+        EstablishedKey,
+        HanFrame,
+        HanRadio,
+        RadioState,
+        Store,
+        Uplink,
+    )
     from hanota.hub.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -85,6 +94,8 @@ class Hub:
         """Why the last event could not be stored, None as long as the store works."""
         self._device_log = {entry.device: entry for entry in store.devices()}
         self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
+        self._link_keys = LinkKeys(store, journal)
+        self._ready: set[Eui64] = set()
         self.jobs = JobBook(store, journal, clock)
         self.refusals = Refusals(journal, clock, self._settings.refusals)
         self._watch = ActivationWatch(self._settings.activation)
@@ -121,6 +132,10 @@ class Hub:
         """The CHF Device Log."""
         return tuple(self._device_log.values())
 
+    def is_ready(self, device: Eui64) -> bool:
+        """Tell whether the device may be talked to: it joined, and has its link key where one is due."""
+        return device in self._ready
+
     async def start(self, uplink: Uplink) -> None:
         """Start the radio and take up every job that had not ended; raise RadioError."""
         self._uplink = uplink
@@ -129,9 +144,12 @@ class Hub:
         self._watch.take_up(self.jobs.open_jobs(), self._clock.now())
         await self._radio.start(self)
         self._running = True
-        now = self._clock.now()
-        for device in self._device_log:
-            self._tunnels.open(device, now)
+        if not self._radio.needs_established_key:
+            # Where a key is due, the radio tells which devices still have theirs.
+            now = self._clock.now()
+            for device in self._device_log:
+                self._ready.add(device)
+                self._tunnels.open(device, now)
         self._wake()
 
     async def stop(self) -> None:
@@ -227,15 +245,46 @@ class Hub:
             )
 
     def device_joined(self, device: Eui64) -> None:
-        """Note a join, open its tunnel and offer it again what waits for it."""
+        """Note a join; the device is talked to when it is ready."""
         with self._storing():
             self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
+
+    def device_ready(self, device: Eui64) -> None:
+        """Open the tunnel of a device that may be talked to and offer it again what waits for it."""
+        self._ready.add(device)
         self._tunnels.reopen(device, self._clock.now())
-        self._distribution.device_joined(device)
+        self._distribution.device_ready(device)
         self._wake()
+
+    def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
+        """Store and note a link key; `established_keys` has it only where that succeeded."""
+        with self._storing():
+            self._link_keys.add(device, key)
+
+    def link_key_lost(self, device: Eui64, reason: str) -> None:
+        """Forget a link key that is good no more; the device's job and messages wait for another."""
+        self._ready.discard(device)
+        with self._storing():
+            self._link_keys.lose(device, reason)
+
+    def key_establishment_failed(self, device: Eui64, reason: str) -> None:
+        """Note a key establishment that ended without a key."""
+        with self._storing():
+            self.refusals.record(
+                EventKind.KEY_ESTABLISHMENT_FAILED,
+                Party.DEVICE,
+                Party.HUB,
+                device=device,
+                detail={"reason": reason},
+            )
+
+    def established_keys(self) -> Mapping[Eui64, EstablishedKey]:
+        """Return what is stored of every link key that is good."""
+        return self._link_keys.established
 
     def device_left(self, device: Eui64) -> None:
         """Note a leave; its job and its messages wait for it to come back."""
+        self._ready.discard(device)
         with self._storing():
             self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
 

@@ -6,29 +6,39 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hanota.hub.events import EventKind, Party
-from hanota.hub.jobs import follow
+from hanota.hub.jobs import JobState, Trigger, follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
-    from hanota.hub.jobs import Job, JobKind, Trigger
+    from hanota.hub.events import Json
+    from hanota.hub.jobs import Job, JobKind, JobOptions
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
     from hanota.ota.image import OtaFile
 
 
 class JobBook:
-    """At most one open job a device; every move is a row and an event in one transaction."""
+    """At most one open job a device; every change is a row and an event in one transaction."""
 
     def __init__(self, store: Store, journal: Journal, clock: Clock) -> None:
         self._store, self._journal, self._clock = store, journal, clock
         self._open: dict[Eui64, Job] = {}
+        self._to_abort: dict[Eui64, Job] = {}
         self._load()
         journal.on_rollback(self._load)
 
-    def add(self, request_id: str, kind: JobKind, device: Eui64, image: bytes, file: OtaFile) -> Job:
+    def add(
+        self,
+        request_id: str,
+        kind: JobKind,
+        device: Eui64,
+        image: bytes,
+        file: OtaFile,
+        options: JobOptions | None = None,
+    ) -> Job:
         """Add a job for `device`; `image` is the stored image's SHA-256. An open job must be ended first."""
         with self._journal.transaction():
             job = self._store.add_job(
@@ -39,9 +49,11 @@ class JobBook:
                 firmware_version=file.firmware_version,
                 manufacturer_image_hash=file.manufacturer_image_hash,
                 at=self._clock.now(),
+                options=options,
             )
             self._open[device] = job
-            self._record(job, "Service Request accepted")
+            self._to_abort.pop(device, None)
+            self._record_state(job, "Service Request accepted")
         return job
 
     def open_job(self, device: Eui64) -> Job | None:
@@ -52,6 +64,10 @@ class JobBook:
         """Return every job that has not ended, oldest first."""
         return sorted(self._open.values(), key=lambda job: job.id)
 
+    def to_abort(self, device: Eui64) -> Job | None:
+        """Return the cancelled job whose download the device has not heard to have ended, if it is one."""
+        return self._to_abort.get(device)
+
     def move(self, job: Job, trigger: Trigger, reason: str = "") -> Job:
         """Move the job along the table and return it; raise LocalProtocolError where it cannot go there."""
         state = follow(job.state, trigger)
@@ -59,29 +75,84 @@ class JobBook:
             return job
         moved = replace(job, state=state, reason=reason if state.is_end else "", updated=self._clock.now())
         with self._journal.transaction():
-            self._store.update_job(moved)
-            # Before the listeners hear of it; a rollback loads the rows again.
-            if state.is_end:
-                del self._open[job.device]
-            else:
-                self._open[job.device] = moved
-            self._record(moved, reason or str(trigger))
+            self._write(moved)
+            self._record_state(moved, reason or str(trigger))
         return moved
 
-    def _load(self) -> None:
-        self._open = {job.device: job for job in self._store.jobs() if not job.state.is_end}
+    def retry(self, job: Job, retry_at: float, reason: str) -> Job:
+        """Have a download that failed begin again at `retry_at`; raise LocalProtocolError where it cannot."""
+        state = follow(job.state, Trigger.RETRY)
+        changed = replace(job, state=state, failures=job.failures + 1, retry_at=retry_at)
+        with self._journal.transaction():
+            changed = self._change(changed)
+            self._record_state(changed, reason)
+        return changed
 
-    def _record(self, job: Job, cause: str) -> None:
-        self._journal.record(
+    def approve(self, job: Job) -> Job:
+        """Note that the device may have its last block."""
+        with self._journal.transaction():
+            changed = self._change(replace(job, approved_at=self._clock.now()))
+            self._record(EventKind.JOB_APPROVED, changed, {})
+        return changed
+
+    def pause(self, job: Job, reason: str) -> Job:
+        """Note that the job is to wait."""
+        with self._journal.transaction():
+            changed = self._change(replace(job, paused=True))
+            self._record(EventKind.JOB_PAUSED, changed, {"reason": reason})
+        return changed
+
+    def go_on(self, job: Job) -> Job:
+        """Note that the job waits no more."""
+        with self._journal.transaction():
+            changed = self._change(replace(job, paused=False))
+            self._record(EventKind.JOB_RESUMED, changed, {})
+        return changed
+
+    def abort_told(self, job: Job) -> None:
+        """Note that the device knows that the download of a cancelled job has ended."""
+        with self._journal.transaction():
+            self._store.update_job(replace(job, abort_told=True))
+            self._to_abort.pop(job.device, None)
+            self._journal.record(
+                EventKind.TRANSFER_ABORTED, Party.DEVICE, Party.HUB, device=job.device, job=job.id
+            )
+
+    def _change(self, job: Job) -> Job:
+        changed = replace(job, updated=self._clock.now())
+        self._write(changed)
+        return changed
+
+    def _write(self, job: Job) -> None:
+        """Write the row, and what is in memory before the listeners hear of it; a rollback loads it again."""
+        self._store.update_job(job)
+        if not job.state.is_end:
+            self._open[job.device] = job
+            return
+        del self._open[job.device]
+        if job.state is JobState.CANCELLED:
+            self._to_abort[job.device] = job
+
+    def _load(self) -> None:
+        newest = {job.device: job for job in self._store.jobs()}
+        self._open = {device: job for device, job in newest.items() if not job.state.is_end}
+        self._to_abort = {
+            device: job
+            for device, job in newest.items()
+            if job.state is JobState.CANCELLED and not job.abort_told
+        }
+
+    def _record_state(self, job: Job, cause: str) -> None:
+        self._record(
             EventKind.JOB_STATE,
-            Party.HUB,
-            Party.HUB,
-            device=job.device,
-            job=job.id,
-            detail={
+            job,
+            {
                 "state": str(job.state),
                 "job_kind": str(job.kind),
                 "firmware_version": job.firmware_version.hex().upper(),
                 "cause": cause,
             },
         )
+
+    def _record(self, kind: EventKind, job: Job, detail: dict[str, Json]) -> None:
+        self._journal.record(kind, Party.HUB, Party.HUB, device=job.device, job=job.id, detail=detail)

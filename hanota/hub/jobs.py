@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final
 
 from hanota.errors import LocalProtocolError
@@ -55,6 +55,7 @@ class Trigger(StrEnum):
     NOT_FOR_DEVICE = "the image does not fit the device"
     INVALID_IMAGE = "Upgrade End Request INVALID_IMAGE"
     ABORT = "Upgrade End Request ABORT or another failure"
+    RETRY = "the download failed and is tried again"
     EXPIRE = "time ran out"
     CANCEL = "cancelled or replaced"
 
@@ -83,6 +84,7 @@ _TRANSFER: Final[Mapping[Trigger, JobState]] = {
     _T.BLOCK: _S.TRANSFERRING,
     _T.UPGRADE_END: _S.TRANSFERRED,
     _T.INVALID_IMAGE: _S.INVALID_IMAGE,
+    _T.RETRY: _S.ACCEPTED,
 }
 
 TRANSITIONS: Final[Mapping[JobState, Mapping[Trigger, JobState]]] = {
@@ -135,6 +137,29 @@ def follow(state: JobState, trigger: Trigger) -> JobState:
         raise LocalProtocolError(f"a job that is {state} cannot take: {trigger}") from None
 
 
+class JobPriority(IntEnum):
+    """Whose image blocks go first: those of lower priority wait as long as one of higher is served."""
+
+    LOW = -1
+    NORMAL = 0
+    HIGH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """What the one who asks for an update may decide."""
+
+    priority: JobPriority = JobPriority.NORMAL
+    upgrade_at: float | None = None
+    """When a PPMID is to activate the image (Unix seconds); None: as soon as it has it."""
+    needs_approval: bool = False
+    """Whether the last block is kept back until the job is approved."""
+    allow_downgrade: bool = False
+    """Whether a device that runs a higher version may be given the image."""
+    expires_at: float | None = None
+    """When the job ends unless the device has the image (Unix seconds); None: by the hub's settings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One image for one device. `image` is the SHA-256 of the Upgrade Image file, `reason` why it ended."""
@@ -150,8 +175,22 @@ class Job:
     created: float
     updated: float
     reason: str = ""
+    options: JobOptions = JobOptions()
+    approved_at: float | None = None
+    paused: bool = False
+    failures: int = 0
+    """Downloads that the device gave up."""
+    retry_at: float | None = None
+    """When the image is offered again after the last of them."""
+    abort_told: bool = False
+    """Whether the device has acknowledged the ABORT that ended a cancelled download."""
 
     @property
     def has_image(self) -> bool:
         """Tell whether the device has the whole image and has not run it yet."""
         return self.state in (JobState.TRANSFERRED, JobState.HELD, JobState.ACTIVATING)
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Tell whether somebody has to approve it before the device may have its last block."""
+        return self.options.needs_approval and self.approved_at is None

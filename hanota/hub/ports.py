@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from hanota.eui64 import Eui64
     from hanota.hub.events import Event, EventKind, Json, Party
-    from hanota.hub.jobs import Job, JobKind
+    from hanota.hub.image_library import LibraryImage
+    from hanota.hub.jobs import Job, JobKind, JobOptions
+    from hanota.ota.block_size import DeviceModel
 
 
 class Priority(IntEnum):
@@ -91,11 +93,15 @@ class RadioListener(Protocol):
         ...
 
     def device_ready(self, device: Eui64) -> None:
-        """Hear that a device may be talked to: it is joined, and its link key is in place where one is due."""
+        """Hear that a device may be talked to: it joined, and has its link key where one is due."""
         ...
 
     def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
-        """Hear of a link key in the coordinator; told, and to be stored, before the device is told (MACV)."""
+        """Hear of a link key in the coordinator; told, and to be stored, before the device is told (MACV).
+
+        Where `established_keys` does not have it afterwards it could not be stored: the device must not be
+        told.
+        """
         ...
 
     def link_key_lost(self, device: Eui64, reason: str) -> None:
@@ -132,6 +138,11 @@ class HanRadio(Protocol):
         """The connection's state."""
         ...
 
+    @property
+    def needs_established_key(self) -> bool:
+        """Tell whether a device may be talked to under a link key made by key establishment only."""
+        ...
+
     async def start(self, listener: RadioListener) -> None:
         """Open the coordinator and its network, forming it where there is none; raise RadioError."""
         ...
@@ -161,7 +172,7 @@ class DeviceLogEntry:
 
     device: Eui64
     device_type: DeviceType
-    install_code: bytes
+    install_code: bytes = field(repr=False)
 
 
 class Store(Protocol):
@@ -201,12 +212,44 @@ class Store(Protocol):
         """Return the Device Log."""
         ...
 
+    def put_link_key(self, device: Eui64, key: EstablishedKey) -> None:
+        """Add or replace what is remembered of the link key of a device in the Device Log."""
+        ...
+
+    def remove_link_key(self, device: Eui64) -> None:
+        """Remove what is remembered of a device's link key, if there."""
+        ...
+
+    def link_keys(self) -> Mapping[Eui64, EstablishedKey]:
+        """Return what is remembered of each device's link key."""
+        ...
+
     def put_image(self, data: bytes) -> bytes:
         """Store an Upgrade Image once by content and return its SHA-256."""
         ...
 
     def image(self, digest: bytes) -> bytes:
-        """Return the image with that SHA-256; raise StoreError where there is none."""
+        """Return the image with that SHA-256; raise StoreError where there is none, or none any more."""
+        ...
+
+    def free_image(self, digest: bytes) -> None:
+        """Free the octets of an image; its digest stays known, and `put_image` brings them back."""
+        ...
+
+    def put_library_image(self, image: LibraryImage) -> None:
+        """Add an image to the library, or write how it is signed and whether it is retired."""
+        ...
+
+    def library_images(self) -> Sequence[LibraryImage]:
+        """Return every image that is or was in the library, oldest first."""
+        ...
+
+    def put_block_size(self, model: DeviceModel, octets: int, at: float) -> None:
+        """Remember how long a block devices of this model take."""
+        ...
+
+    def block_sizes(self) -> Sequence[tuple[DeviceModel, int]]:
+        """Return how long a block each model takes, the longest unchanged first."""
         ...
 
     def add_job(
@@ -219,12 +262,13 @@ class Store(Protocol):
         firmware_version: bytes,
         manufacturer_image_hash: bytes,
         at: float,
+        options: JobOptions | None = None,
     ) -> Job:
         """Add a job in state `accepted` and return it with its id."""
         ...
 
     def update_job(self, job: Job) -> None:
-        """Write the job's state, reason and update time."""
+        """Write whatever of the job may change."""
         ...
 
     def jobs(self, *, device: Eui64 | None = None) -> Sequence[Job]:

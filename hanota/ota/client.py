@@ -1,80 +1,63 @@
 """The Upgrade Client: one device's side of the OTA Upgrade cluster, sans-IO (ZCL chapter 11).
 
 It keeps the rules that common clients keep: one request at a time; a unicast Image Notify always makes it
-query, unless it is at that very image already; a block is taken only at the offset asked for and no longer
-than asked; answers to earlier requests are ignored, so that duplicates on the air never multiply.
+query, unless it is at that very image already; a block is taken only at the offset asked for, or inside the
+page asked for, and no longer than asked; answers to earlier requests are ignored, so that duplicates on the
+air never multiply. What misses of a page is asked for block by block. How clients in the field deviate is
+`OtaClientSettings.quirks`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
 
 from hanota.errors import RemoteProtocolError
+from hanota.ota.attributes import answer_read
+from hanota.ota.client_attributes import attributes_of
+from hanota.ota.client_blocks import BlockClient
 from hanota.ota.client_events import (
+    VERIFIED,
     Activate,
     ActivationScheduled,
     DownloadComplete,
     DownloadFailed,
     DownloadFailure,
-    DownloadStarted,
     ImageUpgradeStatus,
     NoImageAvailable,
     WaitForActivation,
 )
+from hanota.ota.client_state import ClientIdentity
 from hanota.ota.commands import (
     NEVER,
-    ImageBlock,
     ImageBlockRequest,
     ImageBlockResponse,
     ImageNotify,
     ImagePageRequest,
+    QueryDeviceSpecificFileRequest,
     QueryNextImageRequest,
     QueryNextImageResponse,
     UpgradeEndRequest,
     UpgradeEndResponse,
-    WaitForData,
     decode_command,
 )
-from hanota.ota.exchange import Exchange
-from hanota.ota.settings import OtaClientSettings, UpgradeActivationPolicy, UpgradeTimeoutPolicy
-from hanota.zcl import DefaultResponse, Status, ZclFrame
+from hanota.ota.download import Download
+from hanota.ota.fields import ANY_IMAGE
+from hanota.ota.settings import UpgradeActivationPolicy, UpgradeTimeoutPolicy
+from hanota.zcl import DefaultResponse, GeneralCommand, Status, ZclFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from hanota.eui64 import Eui64
-    from hanota.ota.client_events import ClientEvent
+    from hanota.ota.attributes import AttributeId
     from hanota.ota.commands import OtaCommand
     from hanota.ota.exchange import ClientRequest
-    from hanota.ota.fields import ImageId
+    from hanota.ota.settings import OtaClientSettings
 
-_ENDING_STATUSES: Final = frozenset(
-    {Status.ABORT, Status.NO_IMAGE_AVAILABLE, Status.NOT_AUTHORIZED, Status.UNSUP_CLUSTER_COMMAND}
-)
-"""Statuses after which asking again is no use; any other is answered by asking again in a while."""
-
-_VERIFIED: Final = frozenset(
-    {
-        ImageUpgradeStatus.DOWNLOAD_COMPLETE,
-        ImageUpgradeStatus.WAITING_TO_UPGRADE,
-        ImageUpgradeStatus.COUNT_DOWN,
-        ImageUpgradeStatus.WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT,
-    }
-)
+__all__ = ["ClientIdentity", "OtaClient"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientIdentity:
-    """What the device is, as its queries say it: `image.file_version` is the version it runs."""
-
-    image: ImageId
-    hardware_version: int | None = None
-    node_address: Eui64 | None = None
-    """Sent with each Image Block Request, if given."""
-
-
-class OtaClient:
+class OtaClient(BlockClient):
     """Upgrade Client of one device; drain `requests` and `events` after each call.
 
     `verify` is given the whole file and returns the status of the Upgrade End Request: SUCCESS, or what is
@@ -87,53 +70,49 @@ class OtaClient:
         verify: Callable[[bytes], int],
         settings: OtaClientSettings | None = None,
     ) -> None:
-        self.identity = identity
-        self.settings = settings or OtaClientSettings()
-        self.image_upgrade_status = ImageUpgradeStatus.NORMAL
-        self._verify = verify
-        self._image: ImageId | None = None
-        self._size = 0
-        self._received = bytearray()
-        self._exchange = Exchange(new_sequence_on_retry=self.settings.new_sequence_on_retry)
-        self._timer: float | None = None
-        self._outgoing: list[bytes] = []
-        self._events: list[ClientEvent] = []
+        super().__init__(identity, verify, settings)
+        self._query_at: float | None = None
+        """When the next query is due that goes out whatever is under way."""
+        self._activates_at: float | None = None
+        """When a held image is activated without the server's word."""
+        self._pausing = False
+        """Whether the request under way has timed out and is not sent again yet."""
 
-    @property
-    def image(self) -> bytes:
-        """The octets received so far, OTA Header first."""
-        return bytes(self._received)
-
-    @property
-    def file_offset(self) -> int:
-        """Attribute 0x0001: where the next block begins."""
-        return len(self._received)
-
-    @property
-    def image_size(self) -> int:
-        """Octets of the image being downloaded, 0 where there is none."""
-        return self._size
+    def attributes(self) -> Mapping[AttributeId, int]:
+        """Return the values of the client's attributes."""
+        return attributes_of(self)
 
     def start(self, now: float) -> None:
         """Send a Query Next Image Request."""
         self._ask(QueryNextImageRequest(self.identity.image, self.identity.hardware_version), now)
+        interval = self.settings.quirks.query_interval
+        self._query_at = None if interval is None else now + interval
 
     def resume(self, now: float) -> None:
         """Go on after a reboot or a failure, with the octets that are here."""
         self._exchange.end()
+        self._exchange.page = None
         self._timer = None
+        download, quirks = self._download, self.settings.quirks
+        if download is not None and not download.complete:
+            step = max(1, quirks.blocks_between_saves * (download.last_length or 1))
+            saved = len(download.received)
+            download.cut(saved - saved % step if quirks.blocks_between_saves > 1 else saved)
         if self.image_upgrade_status is ImageUpgradeStatus.WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT:
             return
-        if self.image_upgrade_status in _VERIFIED:
+        if self.image_upgrade_status in VERIFIED:
             self.image_upgrade_status = ImageUpgradeStatus.DOWNLOAD_COMPLETE
             self._ask_upgrade_end(now)
-        elif self._image and 0 < len(self._received) < self._size and not self.settings.resume_with_query:
-            self._download(self._image, now)
+        elif download and 0 < len(download.received) < download.size and not self.settings.resume_with_query:
+            self._begin_download(download, now)
         else:
             self.start(now)
 
-    def receive(self, data: bytes, now: float) -> None:
-        """Take one ZCL frame from the Upgrade Server; never raises for what it holds."""
+    def receive(self, data: bytes, now: float, broadcast_draw: int | None = None) -> None:
+        """Take one ZCL frame from the Upgrade Server; never raises for what it holds.
+
+        Of a frame that was broadcast `broadcast_draw` is the number, 1 to 100, that the client drew for it.
+        """
         try:
             frame = ZclFrame.decode(data)
             if frame.is_default_response:
@@ -141,67 +120,100 @@ class OtaClient:
         except RemoteProtocolError:
             return
         if not frame.cluster_specific:
+            if frame.command == GeneralCommand.READ_ATTRIBUTES and frame.payload:
+                self._outgoing.append(answer_read(frame, self.attributes()))
             return
         try:
-            status = self._dispatch(frame, decode_command(frame), now)
+            command = decode_command(frame)
+            if broadcast_draw is not None:
+                self._receive_broadcast(command, broadcast_draw, now)
+                return
+            status = self._dispatch(frame, command, now)
         except RemoteProtocolError as error:
             status = Status.MALFORMED_COMMAND if error.status is None else Status(error.status)
-        if status is not Status.SUCCESS or not frame.disable_default_response:
+        asked = status is not Status.SUCCESS or not frame.disable_default_response
+        if asked and broadcast_draw is None and not self.settings.quirks.no_default_response:
             self._outgoing.append(frame.default_response(status).encode())
-
-    def requests(self) -> list[bytes]:
-        """Return and forget the ZCL frames to send to the Upgrade Server, in order."""
-        drained, self._outgoing = self._outgoing, []
-        return drained
-
-    def events(self) -> list[ClientEvent]:
-        """Return and forget the events, in order."""
-        drained, self._events = self._events, []
-        return drained
 
     def next_timer(self) -> float | None:
         """Return when `expire` next has something to do, if ever."""
-        return self._timer
+        return min((at for at in (self._timer, self._query_at) if at is not None), default=None)
 
     def expire(self, now: float) -> None:
         """Do what is due by `now`: ask again, or activate."""
+        if self._query_at is not None and self._query_at <= now:
+            self._query_aside(now)
         if self._timer is None or self._timer > now:
             return
         self._timer = None
-        if self._exchange.request is not None:
-            self._retry(self._exchange.request, now)
+        request, download = self._exchange.request, self._download
+        if request is not None:
+            self._time_out(request, now)
         elif self.image_upgrade_status is ImageUpgradeStatus.COUNT_DOWN:
             self._activate(now)
         elif self.image_upgrade_status is ImageUpgradeStatus.WAITING_TO_UPGRADE:
-            self._ask_upgrade_end(now)
-        elif self._image is not None:
-            self._ask_block(self._image, now)
+            if self._activates_at is not None:
+                self._activate(now)
+            else:
+                self._ask_upgrade_end(now)
+        elif self.image_upgrade_status is ImageUpgradeStatus.DOWNLOAD_IN_PROGRESS and download:
+            self._ask_next(download, now)
+        elif self.image_upgrade_status is ImageUpgradeStatus.NORMAL:
+            self.start(now)
+
+    # -- what the server sends ---------------------------------------------------------------------------
 
     def _dispatch(self, frame: ZclFrame, command: OtaCommand, now: float) -> Status:
         """Take one command; return the status of the Default Response to it."""
-        awaited = self._exchange.awaits(frame)
         match command:
             case ImageNotify():
                 self._receive_notify(command, now)
             case QueryNextImageResponse():
-                if isinstance(awaited, QueryNextImageRequest):
+                # The answer to a Query Device Specific File Request is one too; we never ask for such a file.
+                if isinstance(self._exchange.awaits(frame), QueryNextImageRequest):
                     return self._receive_query_response(command, now)
             case ImageBlockResponse():
-                if isinstance(awaited, ImageBlockRequest):
-                    return self._receive_block(awaited, command, now)
+                return self._receive_block(frame, command, now)
             case UpgradeEndResponse():
                 return self._receive_upgrade_time(command, now)
-            case QueryNextImageRequest() | ImageBlockRequest() | ImagePageRequest() | UpgradeEndRequest():
+            case (
+                QueryNextImageRequest()
+                | ImageBlockRequest()
+                | ImagePageRequest()
+                | UpgradeEndRequest()
+                | QueryDeviceSpecificFileRequest()
+            ):
                 return Status.UNSUP_CLUSTER_COMMAND
             case _:
                 assert_never(command)
         return Status.SUCCESS
 
+    def _receive_broadcast(self, command: OtaCommand, draw: int, now: float) -> None:
+        """Take a broadcast Image Notify that is for this device and wins its lottery; never answer one."""
+        own = self.identity.image
+        if (
+            isinstance(command, ImageNotify)
+            and 1 <= command.query_jitter <= 100
+            and draw <= command.query_jitter
+            and command.manufacturer_code in (None, own.manufacturer_code, ANY_IMAGE.manufacturer_code)
+            and command.image_type in (None, own.image_type, ANY_IMAGE.image_type)
+            and command.file_version != own.file_version
+        ):
+            self._receive_notify(command, now)
+
     def _receive_notify(self, notify: ImageNotify, now: float) -> None:
+        quirks = self.settings.quirks
         busy = self._exchange.request is not None or self._timer is not None
-        version = self._image.file_version if self._image else None
-        if self.image_upgrade_status is ImageUpgradeStatus.COUNT_DOWN:
+        version = self._download.image.file_version if self._download else None
+        if self.image_upgrade_status is ImageUpgradeStatus.COUNT_DOWN or quirks.ignores_notify:
             return
+        if quirks.upgrade_end_without_download and self.image_upgrade_status is ImageUpgradeStatus.NORMAL:
+            version = notify.file_version or 0
+            self._outgoing.append(
+                self._exchange.aside(
+                    UpgradeEndRequest(Status.SUCCESS, replace(self.identity.image, file_version=version))
+                )
+            )
         if not busy or (version is not None and notify.file_version not in (None, version)):
             self.start(now)
 
@@ -221,48 +233,36 @@ class OtaClient:
             self._settle(now)
             self._events.append(DownloadFailed(now, DownloadFailure.OFFER_UNACCEPTABLE, Status.INVALID_VALUE))
             return Status.INVALID_VALUE
-        if (image, response.image_size) != (self._image, self._size):
+        download = self._download
+        if download is None or (image, response.image_size) != (download.image, download.size):
             self._discard()
-            self._image, self._size = image, response.image_size
-        if self.image_upgrade_status in _VERIFIED:
+            download = self._download = Download(image, response.image_size)
+        if self.image_upgrade_status in VERIFIED:
             self._ask_upgrade_end(now)
         else:
-            self._download(image, now)
-        return Status.SUCCESS
-
-    def _receive_block(self, request: ImageBlockRequest, response: ImageBlockResponse, now: float) -> Status:
-        match response.body:
-            case ImageBlock(image, offset, data):
-                fits = 0 < len(data) <= request.maximum_data_size and offset + len(data) <= self._size
-                if (image, offset) != (request.image, request.file_offset) or not fits:
-                    self._retry(request, now)
-                    return Status.INVALID_VALUE
-                self._received += data
-                self._next_block(image, now)
-            case WaitForData(current_time, request_time):
-                self._exchange.end()
-                delay = self._delay(current_time, request_time)
-                self._timer = now + min(max(delay, self.settings.minimum_wait), self.settings.wait_limit)
-            case None:
-                if response.status in _ENDING_STATUSES:
-                    self._abort(request, response.status, now)
-            case _:
-                assert_never(response.body)
+            self._begin_download(download, now)
         return Status.SUCCESS
 
     def _receive_upgrade_time(self, response: UpgradeEndResponse, now: float) -> Status:
-        if self._image is None or self.image_upgrade_status not in _VERIFIED - {
-            ImageUpgradeStatus.COUNT_DOWN
-        }:
-            return Status.SUCCESS
-        if not response.image.matches(self._image):
+        quirks, status = self.settings.quirks, self.image_upgrade_status
+        if self._download is None or status not in VERIFIED or status is ImageUpgradeStatus.COUNT_DOWN:
+            return Status(quirks.unexpected_status)
+        if not response.image.matches(self._download.image) or (
+            quirks.wildcards_only and response.image != ANY_IMAGE
+        ):
             return Status.INVALID_VALUE
         out_of_band = self.settings.upgrade_activation_policy is UpgradeActivationPolicy.OUT_OF_BAND
         if response.upgrade_time == NEVER or out_of_band:
             self._hold(now)
             return Status.SUCCESS if response.upgrade_time == NEVER else Status.NOT_AUTHORIZED
         self._exchange.end()
-        self._timer = now + self._delay(response.current_time, response.upgrade_time)
+        delay: float = response.upgrade_time - response.current_time
+        if delay < 0:
+            past = quirks.past_upgrade_delay
+            delay = self.settings.past_time_delay if past is None else past
+        if quirks.upgrade_delay_limit is not None:
+            delay = min(delay, quirks.upgrade_delay_limit)
+        self._timer = now + delay
         self.image_upgrade_status = ImageUpgradeStatus.COUNT_DOWN
         self._events.append(ActivationScheduled(now, self._timer))
         self.expire(now)
@@ -274,79 +274,90 @@ class OtaClient:
             return
         if isinstance(request, UpgradeEndRequest) and request.status != Status.SUCCESS:
             self._settle(now)
-        elif response.status in _ENDING_STATUSES:
-            self._abort(request, response.status, now)
+            self._failed(now)
+        elif (
+            isinstance(request, ImagePageRequest)
+            and response.status == Status.UNSUP_CLUSTER_COMMAND
+            and self._download is not None
+        ):
+            self._no_pages(self._download, now)
+        elif response.status in self.settings.quirks.ending_statuses:
+            self._abort(response.status, now)
 
-    def _download(self, image: ImageId, now: float) -> None:
-        self.image_upgrade_status = ImageUpgradeStatus.DOWNLOAD_IN_PROGRESS
-        self._events.append(DownloadStarted(now, image, self._size, len(self._received)))
-        self._next_block(image, now)
+    # -- what becomes of it ------------------------------------------------------------------------------
 
-    def _next_block(self, image: ImageId, now: float) -> None:
-        """Ask for the next block, or, if there is none, verify the image and send the Upgrade End Request."""
-        if len(self._received) < self._size:
-            self._ask_block(image, now)
+    def _time_out(self, request: ClientRequest, now: float) -> None:
+        if self.settings.quirks.retry_delay and not self._pausing:
+            self._pausing = True
+            self._timer = now + self.settings.quirks.retry_delay
             return
-        data = bytes(self._received)
-        status = self._verify(data)
-        if status == Status.SUCCESS:
-            self.image_upgrade_status = ImageUpgradeStatus.DOWNLOAD_COMPLETE
-            self._events.append(DownloadComplete(now, image, data))
-            self._ask_upgrade_end(now)
-        else:
-            self._ask(UpgradeEndRequest(status, image), now)
-            self._discard()
-            self._events.append(DownloadFailed(now, DownloadFailure.INVALID_IMAGE, status))
-
-    def _ask_block(self, image: ImageId, now: float) -> None:
-        size = min(self.settings.maximum_data_size, self._size - len(self._received))
-        address, period = self.identity.node_address, self.settings.minimum_block_period
-        self._ask(ImageBlockRequest(image, len(self._received), size, address, period), now)
-
-    def _ask_upgrade_end(self, now: float) -> None:
-        self._ask(UpgradeEndRequest(Status.SUCCESS, self._image), now)
-
-    def _ask(self, request: ClientRequest, now: float) -> None:
-        self._outgoing.append(self._exchange.begin(request))
-        self._timer = now + self.settings.response_timeout
-
-    def _retry(self, request: ClientRequest, now: float) -> None:
-        """Send the request that is under way again, or give it up."""
-        ending = isinstance(request, UpgradeEndRequest)
-        limit = self.settings.upgrade_end_attempts if ending else self.settings.attempts
-        if self._exchange.attempts < limit:
-            self._outgoing.append(self._exchange.again(request))
-            self._timer = now + self.settings.response_timeout
-            return
-        self._settle(now)
+        self._pausing = False
         match request:
+            case ImageBlockRequest():
+                self._retry_block(request, now)
+            case ImagePageRequest():
+                if self._download is not None:
+                    self._page_over(self._download, now)
             case QueryNextImageRequest():
-                self._events.append(DownloadFailed(now, DownloadFailure.QUERY_UNANSWERED))
-            case ImageBlockRequest(image=image):
-                # Said once, so that the server learns of it; the octets are kept for `resume`.
-                self._outgoing.append(self._exchange.begin(UpgradeEndRequest(Status.ABORT, image)))
-                self._exchange.end()
-                self.image_upgrade_status = ImageUpgradeStatus.NORMAL
-                self._events.append(DownloadFailed(now, DownloadFailure.BLOCKS_FAILED, Status.ABORT))
-            case UpgradeEndRequest(status=Status.SUCCESS):
-                if self.settings.upgrade_timeout_policy is UpgradeTimeoutPolicy.APPLY:
-                    self._activate(now)
+                if self._exchange.attempts < self.settings.attempts:
+                    self._ask_again(request, now)
                 else:
-                    self._events.append(DownloadFailed(now, DownloadFailure.UPGRADE_END_UNANSWERED))
-            case UpgradeEndRequest():
-                pass
+                    self._settle(now)
+                    self._events.append(DownloadFailed(now, DownloadFailure.QUERY_UNANSWERED))
+                    self._failed(now)
+            case UpgradeEndRequest(status):
+                if self._exchange.attempts < self.settings.upgrade_end_attempts:
+                    self._ask_again(request, now)
+                else:
+                    self._settle(now)
+                    if status == Status.SUCCESS:
+                        self._end_unanswered(now)
             case _:
                 assert_never(request)
 
-    def _settle(self, now: float) -> None:
-        """Wait for no answer; a held image goes on asking when to activate."""
-        self._exchange.end()
-        held = self.image_upgrade_status is ImageUpgradeStatus.WAITING_TO_UPGRADE
-        self._timer = now + self.settings.held_interval if held else None
+    def _ask_again(self, request: ClientRequest, now: float) -> None:
+        self._outgoing.append(self._exchange.again(request))
+        self._timer = now + self.settings.response_timeout
+
+    def _end_unanswered(self, now: float) -> None:
+        if self.settings.upgrade_timeout_policy is UpgradeTimeoutPolicy.APPLY:
+            self._activate(now)
+        else:
+            self._events.append(DownloadFailed(now, DownloadFailure.UPGRADE_END_UNANSWERED))
+
+    def _query_aside(self, now: float) -> None:
+        """Send the query that is due, whatever is under way."""
+        interval = self.settings.quirks.query_interval
+        self._query_at = None if interval is None else now + interval
+        if self._exchange.request is None and self._timer is None and self._download is None:
+            self.start(now)
+            return
+        query = QueryNextImageRequest(self.identity.image, self.identity.hardware_version)
+        self._outgoing.append(self._exchange.aside(query))
+
+    def _downloaded(self, download: Download, now: float) -> None:
+        """Verify the image and tell the server what came of it."""
+        data = bytes(download.received)
+        status = Status.INVALID_IMAGE if self._invalid else self._verify(data)
+        if status == Status.SUCCESS:
+            self.image_upgrade_status = ImageUpgradeStatus.DOWNLOAD_COMPLETE
+            self._events.append(DownloadComplete(now, download.image, data))
+            self._ask_upgrade_end(now)
+        else:
+            self._ask(UpgradeEndRequest(status, download.image), now)
+            self._discard()
+            self._events.append(DownloadFailed(now, DownloadFailure.INVALID_IMAGE, status))
+
+    def _ask_upgrade_end(self, now: float) -> None:
+        request = UpgradeEndRequest(Status.SUCCESS, self.downloading)
+        self._ask(request, now)
+        for _ in range(1, self.settings.quirks.upgrade_end_copies):
+            self._outgoing.append(self._exchange.again(request))
 
     def _hold(self, now: float) -> None:
         external = self.settings.upgrade_activation_policy is UpgradeActivationPolicy.OUT_OF_BAND
-        if self.image_upgrade_status is ImageUpgradeStatus.DOWNLOAD_COMPLETE:
+        first = self.image_upgrade_status is ImageUpgradeStatus.DOWNLOAD_COMPLETE
+        if first:
             self._events.append(WaitForActivation(now))
         self.image_upgrade_status = (
             ImageUpgradeStatus.WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT
@@ -354,26 +365,21 @@ class OtaClient:
             else ImageUpgradeStatus.WAITING_TO_UPGRADE
         )
         self._settle(now)
+        limit = self.settings.quirks.hold_limit
+        if limit is not None and not external:
+            self._activates_at = now + limit if self._activates_at is None else self._activates_at
+            self._timer = self._activates_at
 
     def _activate(self, now: float) -> None:
         self._exchange.end()
-        self._timer = None
+        self._timer = self._query_at = self._activates_at = None
         self.image_upgrade_status = ImageUpgradeStatus.NORMAL
-        if self._image is not None:
-            self._events.append(Activate(now, self._image))
+        if self._download is not None:
+            self._events.append(Activate(now, self._download.image))
 
-    def _abort(self, request: ClientRequest, status: int, now: float) -> None:
-        if not isinstance(request, QueryNextImageRequest):
+    def _abort(self, status: int, now: float) -> None:
+        if not isinstance(self._exchange.request, QueryNextImageRequest):
             self._discard()
         self._settle(now)
         self._events.append(DownloadFailed(now, DownloadFailure.ABORTED, status))
-
-    def _discard(self) -> None:
-        self.image_upgrade_status = ImageUpgradeStatus.NORMAL
-        self._image = None
-        self._size = 0
-        self._received.clear()
-
-    def _delay(self, current_time: int, then: int) -> float:
-        """Return the seconds from Current Time (0: now) to `then`, which only a faulty server sets before."""
-        return then - current_time if then >= current_time else self.settings.past_time_delay
+        self._failed(now)

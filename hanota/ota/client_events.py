@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hanota.ota.fields import ImageId
@@ -18,7 +18,20 @@ class ImageUpgradeStatus(IntEnum):
     DOWNLOAD_COMPLETE = 2
     WAITING_TO_UPGRADE = 3
     COUNT_DOWN = 4
+    WAIT_FOR_MORE = 5
+    """For another file, which GBCS does not know: never ours."""
     WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT = 6
+
+
+VERIFIED: Final = frozenset(
+    {
+        ImageUpgradeStatus.DOWNLOAD_COMPLETE,
+        ImageUpgradeStatus.WAITING_TO_UPGRADE,
+        ImageUpgradeStatus.COUNT_DOWN,
+        ImageUpgradeStatus.WAITING_TO_UPGRADE_VIA_EXTERNAL_EVENT,
+    }
+)
+"""Where a whole image is here and was found good."""
 
 
 class DownloadFailure(Enum):

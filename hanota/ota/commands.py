@@ -1,15 +1,16 @@
 """Commands of the OTA Upgrade cluster, little-endian (ZCL 11.13).
 
 What a decoder forgives, because devices in the field need it: octets after the last field, reserved bits of a
-field control, and an Image Block Request whose field control announces optional fields that are not there at
-all. Anything cut inside a field is MALFORMED_COMMAND.
+field control, and an Image Block Request whose field control announces optional fields that are not there.
+Anything cut inside a field is MALFORMED_COMMAND.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from struct import Struct
+from typing import TYPE_CHECKING, ClassVar, Final, Self, get_args
 
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 from hanota.ota.fields import FieldReader, ImageId, encode_image, encode_optional, malformed, pack
@@ -25,6 +26,9 @@ _HARDWARE_VERSION: Final = 0x01
 _NODE_ADDRESS: Final = 0x01
 _MINIMUM_BLOCK_PERIOD: Final = 0x02
 
+_BLOCK_REQUEST: Final = Struct("<BHHIIB")
+_PERIOD: Final = Struct("<H")
+
 
 class CommandId(IntEnum):
     """Command identifiers; each is used in one direction only."""
@@ -37,6 +41,8 @@ class CommandId(IntEnum):
     IMAGE_BLOCK_RESPONSE = 0x05
     UPGRADE_END_REQUEST = 0x06
     UPGRADE_END_RESPONSE = 0x07
+    QUERY_DEVICE_SPECIFIC_FILE_REQUEST = 0x08
+    QUERY_DEVICE_SPECIFIC_FILE_RESPONSE = 0x09
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +134,7 @@ class QueryNextImageResponse:
 class ImageBlockRequest:
     """Image Block Request: at most `maximum_data_size` octets of `image` from `file_offset` on.
 
-    The unit of `minimum_block_period` depends on the client's cluster revision: milliseconds in 1 and 3,
-    seconds in 2.
+    The unit of `minimum_block_period` depends on the client's cluster revision (hanota.ota.period).
     """
 
     COMMAND: ClassVar = CommandId.IMAGE_BLOCK_REQUEST
@@ -154,22 +159,24 @@ class ImageBlockRequest:
     @classmethod
     def decode(cls, payload: bytes) -> Self:
         """Parse the payload; raise RemoteProtocolError (MALFORMED_COMMAND)."""
-        reader = FieldReader(payload)
-        (control,) = reader.take("B")
-        image = reader.image()
-        offset, size = reader.take("IB")
-        address: Eui64 | None = None
+        if len(payload) < _BLOCK_REQUEST.size:
+            raise malformed(f"an Image Block Request has at least 14 octets, not {len(payload)}")
+        control, manufacturer, image_type, version, offset, size = _BLOCK_REQUEST.unpack_from(payload)
+        image = ImageId(manufacturer, image_type, version)
+        if not control & (_NODE_ADDRESS | _MINIMUM_BLOCK_PERIOD) or len(payload) == _BLOCK_REQUEST.size:
+            return cls(image, offset, size)
+        reader = FieldReader(payload, _BLOCK_REQUEST.size)
+        # Two octets cannot be an address: some announce one that they do not send.
+        address = reader.eui64() if control & _NODE_ADDRESS and reader.left != _PERIOD.size else None
         period: int | None = None
-        if control & _NODE_ADDRESS and reader.left:
-            address = reader.eui64()
         if control & _MINIMUM_BLOCK_PERIOD and reader.left:
-            (period,) = reader.take("H")
+            (period,) = _PERIOD.unpack(reader.octets(_PERIOD.size))
         return cls(image, offset, size, address, period)
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePageRequest:
-    """Image Page Request: known so that it can be refused; the client then asks block by block."""
+    """Image Page Request: `page_size` octets of `image` in blocks, `response_spacing` milliseconds apart."""
 
     COMMAND: ClassVar = CommandId.IMAGE_PAGE_REQUEST
     DIRECTION: ClassVar = Direction.TO_SERVER
@@ -179,7 +186,6 @@ class ImagePageRequest:
     maximum_data_size: int
     page_size: int
     response_spacing: int
-    """Milliseconds."""
     node_address: Eui64 | None = None
 
     def encode(self) -> bytes:
@@ -218,7 +224,7 @@ class WaitForData:
     current_time: int
     request_time: int
     minimum_block_period: int | None = None
-    """Left out by default, since its unit depends on the client (see ImageBlockRequest)."""
+    """In the client's unit (hanota.ota.period); None leaves the field out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +316,35 @@ class UpgradeEndResponse:
         return cls(image, *reader.take("II"))
 
 
+@dataclass(frozen=True, slots=True)
+class QueryDeviceSpecificFileRequest:
+    """Query Device Specific File Request: a file made for the device of this IEEE address alone."""
+
+    COMMAND: ClassVar = CommandId.QUERY_DEVICE_SPECIFIC_FILE_REQUEST
+    DIRECTION: ClassVar = Direction.TO_SERVER
+
+    node_address: Eui64
+    image: ImageId
+    stack_version: int
+
+    def encode(self) -> bytes:
+        """Return the payload; raise LocalProtocolError for a field out of range."""
+        return self.node_address.to_zigbee() + encode_image(self.image) + pack("<H", self.stack_version)
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Self:
+        """Parse the payload; raise RemoteProtocolError (MALFORMED_COMMAND)."""
+        reader = FieldReader(payload)
+        return cls(reader.eui64(), reader.image(), reader.take("H")[0])
+
+
+class QueryDeviceSpecificFileResponse(QueryNextImageResponse):
+    """Query Device Specific File Response: the fields are those of a Query Next Image Response."""
+
+    __slots__ = ()
+    COMMAND: ClassVar = CommandId.QUERY_DEVICE_SPECIFIC_FILE_RESPONSE
+
+
 OtaCommand = (
     ImageNotify
     | QueryNextImageRequest
@@ -319,20 +354,12 @@ OtaCommand = (
     | ImageBlockResponse
     | UpgradeEndRequest
     | UpgradeEndResponse
+    | QueryDeviceSpecificFileRequest
+    | QueryDeviceSpecificFileResponse
 )
 
 _COMMANDS: Final[dict[tuple[int, int], type[OtaCommand]]] = {
-    (command.DIRECTION, command.COMMAND): command
-    for command in (
-        ImageNotify,
-        QueryNextImageRequest,
-        QueryNextImageResponse,
-        ImageBlockRequest,
-        ImagePageRequest,
-        ImageBlockResponse,
-        UpgradeEndRequest,
-        UpgradeEndResponse,
-    )
+    (command.DIRECTION, command.COMMAND): command for command in get_args(OtaCommand)
 }
 
 

@@ -7,7 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hanota.eui64 import Eui64
+    from hanota.ota.attributes import AttributeId
+    from hanota.ota.block_size import DeviceModel
     from hanota.ota.fields import ImageId
 
 
@@ -105,6 +109,19 @@ class TransferDelayed(DeviceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferHeld(DeviceEvent):
+    """Only the last block is left, and it waits for `OtaServer.release`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSizeLearnt(DeviceEvent):
+    """Devices of this model take blocks of `size` octets where longer ones were lost; worth keeping."""
+
+    model: DeviceModel
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class TransferStalled(DeviceEvent):
     """The device stopped asking after `served` octets; it is notified again. Normal for a sleeping device."""
 
@@ -159,6 +176,29 @@ class DeviceDefaultResponse(DeviceEvent):
     status: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceFileQueried(DeviceEvent):
+    """The device asked for a file made for it alone, `found` or not."""
+
+    image: ImageId
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFileEnded(DeviceEvent):
+    """The device ended the download of a file made for it alone."""
+
+    image: ImageId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAttributesTold(DeviceEvent):
+    """The device read out, or reported, attributes of its OTA Upgrade client."""
+
+    attributes: Mapping[AttributeId, int]
+
+
 OtaEvent = (
     ImageNotified
     | ImageQueried
@@ -176,4 +216,9 @@ OtaEvent = (
     | UpgradeEndUnexpected
     | RequestRefused
     | DeviceDefaultResponse
+    | TransferHeld
+    | BlockSizeLearnt
+    | DeviceFileQueried
+    | DeviceFileEnded
+    | ClientAttributesTold
 )

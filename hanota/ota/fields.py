@@ -38,9 +38,9 @@ ANY_IMAGE: Final = ImageId(0xFFFF, 0xFFFF, 0xFFFF_FFFF)
 class FieldReader:
     """Takes fields off a payload; every shortage is MALFORMED_COMMAND."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, offset: int = 0) -> None:
         self._payload = payload
-        self._offset = 0
+        self._offset = offset
 
     @property
     def left(self) -> int:

@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hanota.eui64 import Eui64
+    from hanota.ota.block_size import BlockSizer
     from hanota.ota.fields import ImageId
     from hanota.ota.image import OtaFile
     from hanota.ota.pacing import TokenBucket
+    from hanota.ota.period import BlockPeriod
+    from hanota.ota.statistics import TransferMeter
 
 
 class Activation(Enum):
@@ -30,6 +33,8 @@ class SessionState(Enum):
     OFFERED = "offered"
     QUERIED = "queried"
     TRANSFERRING = "transferring"
+    HELD = "held"
+    """Only the last block is left, which waits for approval."""
     TRANSFERRED = "transferred"
     """The block that ends the image was answered."""
     COMPLETE = "complete"
@@ -51,6 +56,8 @@ class Trigger(Enum):
     QUERY_REFUSED = "query_refused"
     QUERY_OF_INSTALLED = "query_of_installed"
     BLOCK_SERVED = "block_served"
+    LAST_BLOCK_HELD = "last_block_held"
+    """The block that ends the image was asked for and answered WAIT_FOR_DATA."""
     LAST_BLOCK_SERVED = "last_block_served"
     UPGRADE_END_SUCCESS = "upgrade_end_success"
     UPGRADE_END_FAILURE = "upgrade_end_failure"
@@ -75,18 +82,29 @@ TRANSITIONS: Final[Mapping[SessionState, Mapping[Trigger, SessionState]]] = {
     | {
         Trigger.QUERY_ANSWERED: SessionState.QUERIED,
         Trigger.BLOCK_SERVED: SessionState.TRANSFERRING,
+        Trigger.LAST_BLOCK_HELD: SessionState.HELD,
         Trigger.LAST_BLOCK_SERVED: SessionState.TRANSFERRED,
     },
     SessionState.QUERIED: _ENDS
     | {
         Trigger.QUERY_ANSWERED: SessionState.QUERIED,
         Trigger.BLOCK_SERVED: SessionState.TRANSFERRING,
+        Trigger.LAST_BLOCK_HELD: SessionState.HELD,
         Trigger.LAST_BLOCK_SERVED: SessionState.TRANSFERRED,
     },
     SessionState.TRANSFERRING: _ENDS
     | {
         Trigger.QUERY_ANSWERED: SessionState.TRANSFERRING,
         Trigger.BLOCK_SERVED: SessionState.TRANSFERRING,
+        Trigger.LAST_BLOCK_HELD: SessionState.HELD,
+        Trigger.LAST_BLOCK_SERVED: SessionState.TRANSFERRED,
+    },
+    # A device that lost its octets while it was held asks from the start again.
+    SessionState.HELD: _ENDS
+    | {
+        Trigger.QUERY_ANSWERED: SessionState.HELD,
+        Trigger.BLOCK_SERVED: SessionState.TRANSFERRING,
+        Trigger.LAST_BLOCK_HELD: SessionState.HELD,
         Trigger.LAST_BLOCK_SERVED: SessionState.TRANSFERRED,
     },
     SessionState.TRANSFERRED: _ENDS
@@ -113,7 +131,13 @@ TRANSITIONS: Final[Mapping[SessionState, Mapping[Trigger, SessionState]]] = {
 """What each state accepts; a pair that is not there is refused and changes nothing."""
 
 LIVE: Final = frozenset(
-    {SessionState.OFFERED, SessionState.QUERIED, SessionState.TRANSFERRING, SessionState.TRANSFERRED}
+    {
+        SessionState.OFFERED,
+        SessionState.QUERIED,
+        SessionState.TRANSFERRING,
+        SessionState.HELD,
+        SessionState.TRANSFERRED,
+    }
 )
 """States whose session is still notified, stalls and expires."""
 
@@ -128,14 +152,22 @@ class Session:
     activation: Activation
     allow_downgrade: bool
     requests: TokenBucket
+    sizer: BlockSizer
+    meter: TransferMeter
+    period: BlockPeriod
     offered_at: float
+    held: bool
+    """Whether the last block waits for `OtaServer.release`."""
+    block_multiple: int
+    """Of what a block's octets are a multiple, where its device decrypts block by block."""
+    upgrade_at: float | None
+    """When a device that activates on the server's word is to do so, None for at once; Unix seconds."""
+    expires_at: float
+    hardware_version: int | None = None
+    """What the device's last query said."""
     state: SessionState = SessionState.OFFERED
     heard_at: float | None = None
     """When the device last asked for this image."""
-    block_at: float | None = None
-    """When a block was last answered: until that is a stall ago, the session holds a transfer slot."""
-    served: int = 0
-    """Octets from the start up to the furthest one answered."""
     notify_at: float | None = None
     """When the next Image Notify is due; None while the device is heard."""
     notified: int = 0
@@ -150,6 +182,11 @@ class Session:
         before = self.state
         self.state = TRANSITIONS[before].get(trigger, before)
         return self.state is not before
+
+    @property
+    def total(self) -> int:
+        """Octets of the image."""
+        return len(self.file.data)
 
     @property
     def live(self) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
 
+    from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.settings import RadioSettings
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,22 @@ class Gate(Protocol):
 
     def placed(self, device: Eui64, nwk: int) -> None:
         """Hear of a device's short address."""
+        ...
+
+    def joined_afresh(self, device: Eui64) -> None:
+        """Hear that a device joined with its install code: what it had established before is void."""
+        ...
+
+    def came_back(self, device: Eui64) -> None:
+        """Hear that a device joined, afresh or not; the coordinator may have dropped its key."""
+        ...
+
+    def address_changing(self, nwk: int) -> None:
+        """Hear that the coordinator is about to be told whose short address `nwk` is."""
+        ...
+
+    def address_changed(self, nwk: int) -> None:
+        """Hear that it was told."""
         ...
 
     def interviewed(self, device: Eui64, endpoints: dict[int, int]) -> None:
@@ -141,7 +158,7 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
             return
         eui64 = to_eui64(ieee)
         if not self._gate.admits(eui64):
-            self._background("leave", ieee, self._request_leave(ieee, nwk))
+            self.expel(eui64, int(nwk))
             self._gate.stranger(eui64)
             return
         self._take_short_address(nwk, ieee)
@@ -185,6 +202,16 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         """Broadcast IEEE_addr_req for a sender nobody knows; the answer comes as a join."""
         # Private, because zigpy asks by itself only for packets that pass its own pipeline.
         self._background("identify", nwk, self._discover_unknown_device(t.NWK(nwk)))
+
+    def expel(self, device: Eui64, nwk: int) -> None:
+        """Tell a device to leave the network."""
+        ieee = to_ieee(device)
+        self._background("leave", ieee, self._request_leave(ieee, t.NWK(nwk)))
+
+    @property
+    def link_keys(self) -> LinkKeyTable:
+        """The coordinator's link keys."""
+        raise NotImplementedError
 
     # -- the doors ---------------------------------------------------------------------------------------
 

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from hanota.errors import ConfigError, HanotaError, RadioError
 from hanota.hub.ports import Priority, RadioState
-from hanota.radio.application import to_eui64
+from hanota.radio.application import to_eui64, to_ieee
 from hanota.radio.diagnosis import hint, reason
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.joining import JoinWindow
+from hanota.radio.key_export import KeyExport
+from hanota.radio.link_policy import LinkPolicy
 from hanota.radio.listener import GuardedListener
 from hanota.radio.outbound import Outbound, Outgoing, Session, unless_lost
 from hanota.radio.peers import Peers
+from hanota.radio.redaction import Redaction, known_keys
 from hanota.radio.refusals import Refusals
-from hanota.radio.settings import RadioSettings
+from hanota.radio.secure_links import SecureLinks
+from hanota.radio.settings import LinkSecurity, RadioSettings
 from hanota.zse.install_code import install_code_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from zigpy.types import ZigbeePacket
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
+    from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.url import RadioUrl
+    from hanota.zse.cbke import SiteCredentials
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +50,25 @@ class Coordinator:
     delays for as long as it takes, and the listener hears of each change.
     """
 
-    def __init__(self, url: RadioUrl, settings: RadioSettings | None = None, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        url: RadioUrl,
+        settings: RadioSettings | None = None,
+        *,
+        clock: Clock,
+        credentials: SiteCredentials | None = None,
+        entropy: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """`credentials` are those of the coordinator's EUI-64, needed where keys are to be established."""
         self._url = url
         self._settings = settings or RadioSettings()
         self._family = FAMILIES[url.family]
         self._clock = clock
+        self._credentials, self._entropy = credentials, entropy
+        self._redaction = Redaction()
+        self._policy = LinkPolicy(self._settings.link_security)
+        self._links: SecureLinks | None = None
+        self._export: KeyExport | None = None
         self._state = RadioState.STOPPED
         self._peers = Peers()
         self._outbound = Outbound(self._settings, self._family, self._peers)
@@ -74,30 +95,32 @@ class Coordinator:
         return self._state
 
     @property
+    def needs_established_key(self) -> bool:
+        """Tell whether a device may be talked to under a link key made by key establishment only."""
+        return self._settings.link_security is LinkSecurity.KEY_ESTABLISHMENT
+
+    @property
     def refused(self) -> Mapping[str, int]:
         """How many frames were refused, by reason."""
         return {} if self._refusals is None else dict(self._refusals.counts)
 
     async def start(self, listener: RadioListener) -> None:
-        """Open the coordinator and its network, forming it where there is none; raise RadioError."""
+        """Open the coordinator and its network, forming it where there is none; raise RadioError.
+
+        Raise ConfigError where credentials are missing, or of another than this coordinator.
+        """
         if self._state is not RadioState.STOPPED:
             raise RadioError("the coordinator is started already")
-        listener = self._listener = GuardedListener(listener)
-        self._refusals = Refusals(listener, self._clock, self._settings.refusal_interval)
-        self._inbound = Inbound(
-            self._settings,
-            self._peers,
-            self._clock,
-            listener=listener,
-            refusals=self._refusals,
-            answer=self._answer,
-            unknown_address=self._identify,
-        )
+        self._prepare(GuardedListener(listener))
+        self._redaction.install()
         hold_back_keys()
         self._change_state(RadioState.STARTING, str(self._url))
         try:
+            if self._links is not None:
+                await self._links.start()
             session = await self._open()
         except BaseException as error:
+            await self._release()
             self._change_state(RadioState.STOPPED, str(error))
             raise
         self._online(session)
@@ -111,6 +134,7 @@ class Coordinator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._supervisor = None
+        await self._release()
         if self._state is not RadioState.STOPPED:
             self._change_state(RadioState.STOPPED, "stopped")
 
@@ -120,8 +144,10 @@ class Coordinator:
         """Send one ZCL frame to the endpoint of `device` that has `cluster`; return when it is delivered.
 
         Raise DeliveryError when the device did not acknowledge, RadioError when the coordinator is lost,
-        LocalProtocolError when the frame is larger than the radio carries.
+        LocalProtocolError when the frame is larger than the radio carries. A device without the key that
+        is due is not sent anything that the profile wants encrypted.
         """
+        encrypted = self._policy.encrypts(device, cluster, asked=encrypted)
         frame = Outgoing(device, int(cluster), bytes(data), priority, encrypted)
         await self._outbound.send(self._online_session(), frame)
 
@@ -133,12 +159,47 @@ class Coordinator:
         """
         session = self._online_session()
         link_key = install_code_key(install_code)
+        self._redaction.add(install_code, link_key)
+        self._write_key(device, link_key, "install code")
         try:
             await unless_lost(session, self._window.expect(session.app, device, link_key, seconds))
         except HanotaError:
             raise
         except Exception as error:
-            raise RadioError(f"cannot let {device} join: {reason(error)}") from error
+            raise RadioError(f"cannot let {device} join: {self.text(reason(error))}") from error
+
+    # -- what key establishment needs (KeyEstablishment.Radio) -------------------------------------------
+
+    @property
+    def link_keys(self) -> LinkKeyTable:
+        """The coordinator's key table; raise RadioError while it is lost."""
+        return self._online_session().app.link_keys
+
+    def nwk(self, device: Eui64) -> int:
+        """Return a device's short address; raise RadioError where it is not known."""
+        nwk = self._peers.placed().get(device)
+        if nwk is None:
+            raise RadioError(f"the short address of {device} is not known")
+        return nwk
+
+    def ready(self, device: Eui64) -> None:
+        """Tell the hub that a device may be talked to, unless its interview is to end first."""
+        if device not in self._joined_at and self._session is not None:
+            known = self._session.app.devices.get(to_ieee(device))
+            if known is not None and known.initializing:
+                return
+        if self._listener is not None:
+            self._listener.device_ready(device)
+
+    def expel(self, device: Eui64) -> None:
+        """Tell a device to leave the network."""
+        nwk = self._peers.placed().get(device)
+        if self._session is not None and nwk is not None:
+            self._session.app.expel(device, nwk)
+
+    def text(self, text: str) -> str:
+        """Return what a library said without any key."""
+        return self._redaction.text(text)
 
     # -- what the application asks and tells (Gate) ------------------------------------------------------
 
@@ -152,7 +213,29 @@ class Coordinator:
 
     def placed(self, device: Eui64, nwk: int) -> None:
         """Note the short address of a device."""
+        if self._links is not None:
+            self._links.doubt(nwk, self._peers.placed().get(device))
         self._peers.place(device, nwk)
+
+    def joined_afresh(self, device: Eui64) -> None:
+        """Hear that a device joined with its install code."""
+        if self._links is not None and self.admits(device):
+            self._links.establishment.joined_afresh(device)
+
+    def came_back(self, device: Eui64) -> None:
+        """Hear that a device joined, in a way that may have cost the coordinator its key."""
+        if self._links is not None:
+            self._links.establishment.came_back(device)
+
+    def address_changing(self, nwk: int) -> None:
+        """Hear that the coordinator is about to be told whose short address `nwk` is."""
+        if self._links is not None:
+            self._links.senders.change(nwk)
+
+    def address_changed(self, nwk: int) -> None:
+        """Hear that it was told."""
+        if self._links is not None:
+            self._links.senders.changed(nwk)
 
     def interviewed(self, device: Eui64, endpoints: Mapping[int, int]) -> None:
         """Note the endpoints of a device and tell the hub that it is there."""
@@ -163,11 +246,17 @@ class Coordinator:
         if self._listener is not None and (told is None or now - told >= self._settings.rejoin_quiet):
             self._joined_at[device] = now
             self._listener.device_joined(device)
+            if self._links is None or device in self._links.keys:
+                self._listener.device_ready(device)
+            else:
+                self._links.establishment.expect(device)
 
     def left(self, device: Eui64) -> None:
         """Forget where a device was and tell the hub."""
         self._peers.displace(device)
         self._joined_at.pop(device, None)
+        if self._links is not None:
+            self._links.establishment.left(device)
         if self._listener is not None:
             self._listener.device_left(device)
 
@@ -183,6 +272,59 @@ class Coordinator:
 
     # -- inside ------------------------------------------------------------------------------------------
 
+    def _prepare(self, listener: RadioListener) -> None:
+        """Put together what a radio of these settings has; raise ConfigError."""
+        settings, credentials = self._settings, self._credentials
+        self._listener = listener
+        self._refusals = Refusals(listener, self._clock, settings.refusal_interval)
+        if settings.key_export is not None:
+            production = credentials is not None and credentials.production
+            self._export = KeyExport(settings.key_export, production=production)
+        for secret in (settings.network.network_key, settings.network.trust_centre_key):
+            if secret is not None:
+                self._redaction.add(secret)
+        if self.needs_established_key:
+            if credentials is None:
+                raise ConfigError(
+                    "key establishment needs credentials of this coordinator",
+                    hint="make your own with `hanota credentials lab-ca` and `hanota credentials issue`",
+                )
+            self._redaction.add(*(each.private_key for each in credentials.credentials))
+            self._links = SecureLinks(
+                settings,
+                credentials,
+                clock=self._clock,
+                entropy=self._entropy,
+                listener=listener,
+                radio=self,
+                secret=self._redaction.add,
+                exported=self._write_key,
+            )
+            self._policy = self._links.policy
+        self._inbound = Inbound(
+            settings,
+            self._peers,
+            self._clock,
+            policy=self._policy,
+            listener=listener,
+            refusals=self._refusals,
+            answer=self._answer,
+            unknown_address=self._identify,
+            key_establishment=None if self._links is None else self._links.establishment.receive,
+            suites=() if credentials is None else tuple(credentials.suites),
+        )
+
+    async def _release(self) -> None:
+        """Let go of what start took."""
+        if self._links is not None:
+            await self._links.stop()
+            self._links = None
+        self._redaction.remove()
+
+    def _write_key(self, device: Eui64, key: bytes, label: str) -> None:
+        if self._export is not None:
+            self._export.link_key(device, key, label)
+
     def _online_session(self) -> Session:
         if self._session is None:
             raise RadioError(f"the coordinator is {self._state}")
@@ -194,7 +336,7 @@ class Coordinator:
 
         def on_lost(reason: str) -> None:
             if not lost.done():
-                lost.set_result(reason)
+                lost.set_result(self.text(reason))
 
         app = self._family.load()(
             application_config(self._url, self._settings),
@@ -206,12 +348,16 @@ class Coordinator:
         try:
             async with asyncio.timeout(self._settings.start_timeout):
                 await unless_lost(session, app.startup(auto_form=True))
-            self._recognise(app)
+                self._recognise(app)
+                if self._links is not None:
+                    await unless_lost(session, self._links.check(app.link_keys))
         except BaseException as error:
             await self._close(session)
             if isinstance(error, HanotaError) or not isinstance(error, Exception):
                 raise
-            raise RadioError(f"cannot open {self._url}: {reason(error)}", hint=hint(error)) from error
+            raise RadioError(
+                f"cannot open {self._url}: {self.text(reason(error))}", hint=hint(error)
+            ) from error
         return session
 
     def _recognise(self, app: Any) -> None:
@@ -219,7 +365,18 @@ class Coordinator:
         own = to_eui64(app.state.node_info.ieee)
         if self._eui64 is not None and own != self._eui64:
             raise RadioError(f"this is another coordinator: {own}, not {self._eui64}")
+        if self._links is not None and self._credentials is not None and self._credentials.subject != own:
+            raise ConfigError(
+                f"the credentials are of {self._credentials.subject}, this coordinator is {own}",
+                hint=self._family.change_eui64.format(
+                    path=self._url.path, eui64=str(self._credentials.subject).replace("-", ":")
+                ),
+            )
         self._eui64 = own
+        self._redaction.add(*known_keys(app.state.network_info))
+        if self._export is not None:
+            self._export.network_key(app.state.network_info.network_key.key.serialize())
+            self._export.link_key(own, app.state.network_info.tc_link_key.key.serialize(), "trust centre")
         # zigpy repairs routes only for devices it knows; those of an earlier session it does not.
         for device, nwk in self._peers.placed().items():
             app.remember(device, nwk)
@@ -229,14 +386,19 @@ class Coordinator:
             async with asyncio.timeout(self._settings.stop_timeout):
                 await session.app.shutdown()
         except Exception as error:  # noqa: BLE001  # closing what is broken breaks in any way
-            logger.warning("closing %s: %s", self._url, reason(error))
+            logger.warning("closing %s: %s", self._url, self.text(reason(error)))
 
     def _online(self, session: Session) -> None:
         self._session = session
         self._change_state(RadioState.ONLINE, str(self._url))
+        if self._links is not None:
+            self._links.tell_lost()
 
     async def _supervise(self, session: Session) -> None:
         """Wait for the coordinator to be lost and open it again, for ever."""
+        if self._links is not None:
+            for device in self._links.keys.devices:
+                self.ready(device)
         while True:
             window = asyncio.create_task(self._window.keep(session.app), name="radio join window")
             try:

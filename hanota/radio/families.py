@@ -25,6 +25,8 @@ class Family:
     """Where the URL names none."""
     busy_statuses: frozenset[int]
     """Statuses of a coordinator that has no room for a frame just now."""
+    change_eui64: str
+    """How to give a coordinator another EUI-64, with `path` and `eui64` to be filled in."""
     flow_control: str | None = None
     """Where the URL names none: `hardware`, `software` or None."""
     config: Callable[[RadioSettings], Mapping[str, object]] = field(default=lambda _: {})
@@ -88,6 +90,10 @@ FAMILIES: Final = {
             baudrate=115200,
             # BUFFER_FULL, MEM_ERROR, MAC_NO_RESOURCES, APS_ and NWK_TABLE_FULL, MAC_TRANSACTION_OVERFLOW.
             busy_statuses=frozenset({0x11, 0x10, 0x1A, 0xB2, 0xC7, 0xF1}),
+            change_eui64=(
+                "`hanota credentials issue --subject` for this coordinator, or flash its firmware anew with"
+                " `cc2538-bsl.py -ewv -p {path} --ieee-address {eui64} FIRMWARE`"
+            ),
             config=_znp_config,
         ),
         Family(
@@ -96,6 +102,10 @@ FAMILIES: Final = {
             baudrate=115200,
             # sl_Status: MAX_MESSAGE_LIMIT_REACHED, ALLOCATION_FAILED, NO_MORE_RESOURCE, BUSY.
             busy_statuses=frozenset({0x0C03, 0x0019, 0x001A, 0x0004}),
+            change_eui64=(
+                "`hanota credentials issue --subject` for this coordinator, or give it that EUI-64 with"
+                " `universal-silabs-flasher --device {path} write-ieee --ieee {eui64}`"
+            ),
             # Silicon Labs' firmware for 115200 baud; None would be software flow control to bellows.
             flow_control="hardware",
             config=_ezsp_config,

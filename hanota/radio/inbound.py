@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import zigpy.types as t
 
 from hanota.errors import RemoteProtocolError
 from hanota.hub.ports import HanFrame
-from hanota.radio import time_cluster
-from hanota.radio.frame_size import SINGLE_FRAME_ENCRYPTED
-from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Status, ZclFrame
+from hanota.radio.attribute_server import respond
+from hanota.radio.frame_size import single_frame
+from hanota.radio.link_policy import SENT_PLAIN
+from hanota.radio.served_clusters import SERVED, attributes
+from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Direction, Status, ZclFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from zigpy.types import ZigbeePacket
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
+    from hanota.radio.link_policy import LinkPolicy
     from hanota.radio.peers import Peers
     from hanota.radio.refusals import Refusals
     from hanota.radio.settings import RadioSettings
+    from hanota.zse.cbke import Suite
 
-TAPPED: Final = frozenset(
-    {ClusterId.TIME, ClusterId.OTA_UPGRADE, ClusterId.TUNNELING, ClusterId.KEY_ESTABLISHMENT}
-)
+TAPPED: Final = SERVED | {ClusterId.OTA_UPGRADE, ClusterId.TUNNELING}
 """Clusters that zigpy never sees; everything else, the answers it waits for included, goes to zigpy."""
-APS_ENCRYPTED: Final = TAPPED - {ClusterId.KEY_ESTABLISHMENT}
-"""Those of them that ZSE wants under the link key (ZSE 1.4 table 5-12)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +53,61 @@ class Inbound:
         peers: Peers,
         clock: Clock,
         *,
+        policy: LinkPolicy,
         listener: RadioListener,
         refusals: Refusals,
         answer: Callable[[Answer], None],
         unknown_address: Callable[[int], None],
+        key_establishment: Callable[[Eui64, bytes], None] | None = None,
+        suites: Collection[Suite] = (),
     ) -> None:
-        self._settings, self._peers, self._clock = settings, peers, clock
+        """`key_establishment` takes its cluster's commands; `suites` are what its attribute says."""
+        self._settings, self._peers, self._clock, self._policy = settings, peers, clock, policy
         self._listener, self._refusals = listener, refusals
         self._answer, self._unknown_address = answer, unknown_address
+        self._key_establishment, self._suites = key_establishment, suites
 
     def take(self, packet: ZigbeePacket) -> bool:
         """Handle a packet on one of the hub's clusters and return True; leave every other to zigpy."""
-        if packet.cluster_id not in TAPPED or packet.dst_ep == 0:
+        if packet.dst_ep == 0:
             return False
+        encrypted = t.TransmitOptions.APS_Encryption in packet.tx_options
+        if packet.cluster_id not in TAPPED or _is_answer(packet):
+            return self._take_other(packet, encrypted=encrypted)
         if packet.profile_id != PROFILE_SMART_ENERGY or packet.dst_ep != self._settings.endpoint.endpoint:
             self._refuse(None, packet, "not addressed to the Smart Energy endpoint")
             return True
         device = self._sender(packet)
         if device is None:
             return True
-        encrypted = t.TransmitOptions.APS_Encryption in packet.tx_options
-        if self._settings.require_aps_encryption and packet.cluster_id in APS_ENCRYPTED and not encrypted:
-            self._refuse(device, packet, "sent without APS encryption")
-            self._tell_not_authorized(device, packet)
+        fault = self._policy.fault(device, int(packet.cluster_id), encrypted=encrypted)
+        if fault is not None:
+            self._refuse(device, packet, fault)
+            if fault == SENT_PLAIN:
+                self._tell_not_authorized(device, packet)
             return True
-        # Only after that check: nobody but the device itself may move its endpoints.
+        self._policy.examine(
+            int(packet.src.address),
+            device,
+            int(packet.cluster_id),
+            encrypted=encrypted,
+            believe=partial(self._accept, device, packet, encrypted=encrypted),
+            refuse=partial(self._refuse, device, packet),
+        )
+        return True
+
+    def _take_other(self, packet: ZigbeePacket, *, encrypted: bool) -> bool:
+        """Refuse a Smart Energy frame on a cluster that is not served, unless its security is right."""
+        if packet.profile_id != PROFILE_SMART_ENERGY:
+            return False
+        device = self._peers.device_at(int(packet.src.address))
+        fault = self._policy.fault(device, int(packet.cluster_id), encrypted=encrypted)
+        if fault is not None:
+            self._refuse(device, packet, fault)
+        return fault is not None
+
+    def _accept(self, device: Eui64, packet: ZigbeePacket, *, encrypted: bool) -> None:
+        # Only now: nobody but the device itself may move its endpoints.
         self._peers.learn(device, {int(packet.cluster_id): int(packet.src_ep)})
         frame = HanFrame(
             device=device,
@@ -87,11 +118,21 @@ class Inbound:
             lqi=None if packet.lqi is None else int(packet.lqi),
             rssi=None if packet.rssi is None else int(packet.rssi),
         )
-        if frame.cluster == ClusterId.TIME:
-            self._serve_time(frame, packet)
-        else:
+        if frame.cluster not in SERVED:
             self._listener.frame_received(frame)
-        return True
+            return
+        try:
+            request = ZclFrame.decode(frame.data)
+        except RemoteProtocolError as error:
+            self._refuse(device, packet, f"malformed: {error}")
+            return
+        if frame.cluster == ClusterId.KEY_ESTABLISHMENT and (
+            request.cluster_specific or request.is_default_response
+        ):
+            if self._key_establishment is not None:
+                self._key_establishment(device, frame.data)
+            return
+        self._serve(request, frame)
 
     def _sender(self, packet: ZigbeePacket) -> Eui64 | None:
         nwk = int(packet.src.address)
@@ -104,13 +145,13 @@ class Inbound:
             return None
         return device
 
-    def _serve_time(self, frame: HanFrame, packet: ZigbeePacket) -> None:
-        try:
-            request = ZclFrame.decode(frame.data)
-        except RemoteProtocolError as error:
-            self._refuse(frame.device, packet, f"malformed: {error}")
-            return
-        response = time_cluster.respond(request, frame.at, SINGLE_FRAME_ENCRYPTED)
+    def _serve(self, request: ZclFrame, frame: HanFrame) -> None:
+        """Answer a general command, as encrypted as it came."""
+        response = respond(
+            request,
+            attributes(frame.cluster, frame.at, self._suites),
+            single_frame(encrypted=frame.aps_encrypted),
+        )
         if response is not None:
             self._answer(Answer(frame.device, frame.cluster, response.encode(), frame.aps_encrypted))
 
@@ -127,3 +168,13 @@ class Inbound:
 
     def _refuse(self, device: Eui64 | None, packet: ZigbeePacket, reason: str) -> None:
         self._refusals.refuse(device, int(packet.cluster_id), reason)
+
+
+def _is_answer(packet: ZigbeePacket) -> bool:
+    """Tell whether a device answers on Basic, which zigpy may have asked."""
+    if packet.cluster_id != ClusterId.BASIC:
+        return False
+    try:
+        return ZclFrame.decode(packet.data.serialize()).direction is Direction.TO_CLIENT
+    except RemoteProtocolError:
+        return False

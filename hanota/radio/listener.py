@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import ParamSpec, TypeVar
 
     from hanota.eui64 import Eui64
-    from hanota.hub.ports import HanFrame, RadioListener, RadioState
+    from hanota.hub.ports import EstablishedKey, HanFrame, RadioListener, RadioState
 
     P = ParamSpec("P")
     R = TypeVar("R")
@@ -39,6 +39,26 @@ class GuardedListener:
     def device_joined(self, device: Eui64) -> None:
         """Tell that a device joined."""
         _guard(self._listener.device_joined, device)
+
+    def device_ready(self, device: Eui64) -> None:
+        """Tell that a device may be talked to."""
+        _guard(self._listener.device_ready, device)
+
+    def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
+        """Tell of a link key; whether it was stored is for `established_keys` to say."""
+        _guard(self._listener.link_key_established, device, key)
+
+    def link_key_lost(self, device: Eui64, reason: str) -> None:
+        """Tell of a link key that is good no more."""
+        _guard(self._listener.link_key_lost, device, reason)
+
+    def key_establishment_failed(self, device: Eui64, reason: str) -> None:
+        """Tell of a key establishment that ended without a key."""
+        _guard(self._listener.key_establishment_failed, device, reason)
+
+    def established_keys(self) -> Mapping[Eui64, EstablishedKey]:
+        """Ask for the link keys that are stored; a listener that fails has none."""
+        return _guard(self._listener.established_keys) or {}
 
     def device_left(self, device: Eui64) -> None:
         """Tell that a device left."""

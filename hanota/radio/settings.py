@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from hanota.zcl import ClusterId
 from hanota.zse.fragmentation import FragmentationSettings
+from hanota.zse.key_establishment import KeyEstablishmentSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hanota.eui64 import Eui64
+
+
+class LinkSecurity(StrEnum):
+    """Which link key frames between the hub and its devices have to be encrypted with."""
+
+    KEY_ESTABLISHMENT = "key-establishment"
+    """One made by certificate-based key establishment (ZSE), for each device its own."""
+    INSTALL_CODE = "install-code"
+    """That of the install code, with which the device joined."""
+    NONE = "none"
+    """None: a bench with plain ZigBee devices. Frames go as they come, under the network key alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +51,15 @@ class EndpointSettings:
     """Not 1, which some devices assume instead of asking."""
     device_type: int = 0x0500
     """Energy Service Interface."""
-    input_clusters: tuple[int, ...] = (ClusterId.TIME, ClusterId.OTA_UPGRADE)
+    input_clusters: tuple[int, ...] = (
+        ClusterId.BASIC,
+        ClusterId.TIME,
+        ClusterId.OTA_UPGRADE,
+        ClusterId.KEEP_ALIVE,
+        ClusterId.KEY_ESTABLISHMENT,
+    )
     """Server clusters."""
-    output_clusters: tuple[int, ...] = (ClusterId.TUNNELING,)
+    output_clusters: tuple[int, ...] = (ClusterId.TUNNELING, ClusterId.KEY_ESTABLISHMENT)
     """Client clusters. Never OTA Upgrade: zigpy would read its attributes from the coordinator itself."""
 
 
@@ -48,8 +69,18 @@ class RadioSettings:
 
     network: NetworkSettings = field(default_factory=NetworkSettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
-    require_aps_encryption: bool = True
-    """Refuse Time, OTA Upgrade and Tunneling frames under the network key alone (ZSE 1.4 table 5-12)."""
+    link_security: LinkSecurity = LinkSecurity.KEY_ESTABLISHMENT
+    """Under which key frames must come that are not to come in the clear (ZSE 1.4 table 5-12)."""
+    key_establishment: KeyEstablishmentSettings = field(default_factory=KeyEstablishmentSettings)
+    """Of the Key Establishment server: its times and limits."""
+    key_establishment_due: float = 20 * 60
+    """Seconds in which a device that joined has to establish a key, before it is told to leave. GBCS leaves
+    the time to the hub; slow devices take minutes after a power cut."""
+    computing_threads: int = 2
+    """Handshakes computed at once where libcrypto does it, which takes milliseconds each; in pure Python it
+    is one, in a process of its own."""
+    key_export: Path | None = None
+    """A file to write every key to, for Wireshark; never those of production credentials."""
 
     sends_waiting: int = 256
     """Frames in `send` at once; a block for each of many devices, and no caller that runs away."""
@@ -62,7 +93,10 @@ class RadioSettings:
     refusal_interval: float = 1
     """Seconds before a refusal of one kind is reported again; each is counted all the same."""
     answers_waiting: int = 32
-    """Time responses and refusals under way at once; what comes above is not answered."""
+    """Attribute responses and refusals under way at once; what comes above is not answered."""
+    frames_in_doubt: int = 32
+    """Encrypted frames held until the coordinator has told whose key they came under: two of each of 16
+    devices."""
     discoveries: int = 8
     """Address requests and leave requests under way at once; a flood of strangers causes no more."""
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from hanota.errors import HanotaError, StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
-from hanota.hub.jobs import Job, JobKind, JobState
-from hanota.hub.ports import DeviceLogEntry, DeviceType
+from hanota.hub.image_library import LibraryImage, SignatureState
+from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
+from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
+from hanota.ota.block_size import DeviceModel
+from hanota.ota.fields import ImageId
+from hanota.ota.header import HardwareVersions
 from hanota.store.database import Database, StoreSettings
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _Row: TypeAlias = "tuple[Any, ...]"
+_NO_VERSION: Final = -1
+"""The hardware version of a model that tells none: a part of a primary key, so not NULL."""
 
 
 class SqliteStore:
@@ -95,6 +101,28 @@ class SqliteStore:
         """Return the Device Log, by EUI-64."""
         return self._read(_device_log_entry, "devices")
 
+    def put_link_key(self, device: Eui64, key: EstablishedKey) -> None:
+        """Add or replace what is remembered of the link key of a device in the Device Log.
+
+        It goes with the device's entry there; raise StoreError for a device that has none.
+        """
+        self._database.rows(
+            "put_link_key",
+            device=device,
+            coordinator=key.coordinator,
+            suite=key.suite,
+            fingerprint=key.fingerprint,
+            at=key.at,
+        )
+
+    def remove_link_key(self, device: Eui64) -> None:
+        """Remove what is remembered of a device's link key, if there."""
+        self._database.rows("remove_link_key", device=device)
+
+    def link_keys(self) -> Mapping[Eui64, EstablishedKey]:
+        """Return what is remembered of each device's link key."""
+        return dict(self._read(_link_key, "link_keys"))
+
     def put_image(self, data: bytes) -> bytes:
         """Store an Upgrade Image once by content and return its SHA-256."""
         digest = sha256(data).digest()
@@ -104,10 +132,54 @@ class SqliteStore:
     def image(self, digest: bytes) -> bytes:
         """Return the image with that SHA-256; raise StoreError where there is none or it was altered."""
         for (data,) in self._database.rows("image", digest=digest):
+            if not data:
+                raise StoreError(f"image {digest.hex()} was retired, and its octets were freed")
             if sha256(data).digest() != digest:
                 raise StoreError(f"image {digest.hex()} was altered in the database")
             return bytes(data)
         raise StoreError(f"no image {digest.hex()}")
+
+    def free_image(self, digest: bytes) -> None:
+        """Free the octets of an image; its digest stays known, and `put_image` brings them back."""
+        self._database.rows("free_image", digest=digest)
+
+    def put_library_image(self, image: LibraryImage) -> None:
+        """Add an image to the library, or write how it is signed and whether it is retired."""
+        hardware = image.hardware_versions
+        self._database.rows(
+            "put_library_image",
+            digest=image.digest,
+            kind=image.kind,
+            manufacturer_code=image.image_id.manufacturer_code,
+            image_type=image.image_id.image_type,
+            file_version=image.image_id.file_version,
+            minimum_hardware_version=None if hardware is None else hardware.minimum,
+            maximum_hardware_version=None if hardware is None else hardware.maximum,
+            manufacturer_image_hash=image.manufacturer_image_hash,
+            octets=image.octets,
+            signature=image.signature,
+            added=image.added,
+            retired=image.retired,
+        )
+
+    def library_images(self) -> Sequence[LibraryImage]:
+        """Return every image that is or was in the library, oldest first."""
+        return self._read(_library_image, "library_images")
+
+    def put_block_size(self, model: DeviceModel, octets: int, at: float) -> None:
+        """Remember how long a block devices of this model take."""
+        self._database.rows(
+            "put_block_size",
+            manufacturer_code=model.manufacturer_code,
+            image_type=model.image_type,
+            hardware_version=_NO_VERSION if model.hardware_version is None else model.hardware_version,
+            octets=octets,
+            at=at,
+        )
+
+    def block_sizes(self) -> Sequence[tuple[DeviceModel, int]]:
+        """Return how long a block each model takes, the longest unchanged first."""
+        return self._read(_block_size, "block_sizes")
 
     def add_job(
         self,
@@ -119,9 +191,10 @@ class SqliteStore:
         firmware_version: bytes,
         manufacturer_image_hash: bytes,
         at: float,
+        options: JobOptions | None = None,
     ) -> Job:
         """Add a job in state `accepted` and return it with its id; raise StoreError without its image."""
-        state = JobState.ACCEPTED
+        state, options = JobState.ACCEPTED, options or JobOptions()
         [(number,)] = self._database.rows(
             "add_job",
             request_id=request_id,
@@ -132,15 +205,39 @@ class SqliteStore:
             manufacturer_image_hash=manufacturer_image_hash,
             state=state,
             at=at,
+            priority=int(options.priority),
+            upgrade_at=options.upgrade_at,
+            needs_approval=options.needs_approval,
+            allow_downgrade=options.allow_downgrade,
+            expires_at=options.expires_at,
         )
         return Job(
-            number, request_id, kind, device, image, firmware_version, manufacturer_image_hash, state, at, at
+            number,
+            request_id,
+            kind,
+            device,
+            image,
+            firmware_version,
+            manufacturer_image_hash,
+            state,
+            at,
+            at,
+            options=options,
         )
 
     def update_job(self, job: Job) -> None:
-        """Write the job's state, reason and update time; raise StoreError where there is no such job."""
+        """Write whatever of the job may change; raise StoreError where there is no such job."""
         if not self._database.rows(
-            "update_job", id=job.id, state=job.state, reason=job.reason, updated=job.updated
+            "update_job",
+            id=job.id,
+            state=job.state,
+            reason=job.reason,
+            updated=job.updated,
+            approved_at=job.approved_at,
+            paused=job.paused,
+            failures=job.failures,
+            retry_at=job.retry_at,
+            abort_told=job.abort_told,
         ):
             raise StoreError(f"no job {job.id}")
 
@@ -200,8 +297,15 @@ def _device_log_entry(row: _Row) -> DeviceLogEntry:
     return DeviceLogEntry(Eui64(device), DeviceType(device_type), install_code)
 
 
+def _link_key(row: _Row) -> tuple[Eui64, EstablishedKey]:
+    device, coordinator, suite, fingerprint, at = row
+    return Eui64(device), EstablishedKey(Eui64(coordinator), suite, fingerprint, at)
+
+
 def _job(row: _Row) -> Job:
-    number, request_id, kind, device, image, version, image_hash, state, created, updated, reason = row
+    number, request_id, kind, device, image, version, image_hash, state, created, updated, reason = row[:11]
+    priority, upgrade_at, needs_approval, allow_downgrade, expires_at = row[11:16]
+    approved_at, paused, failures, retry_at, abort_told = row[16:]
     return Job(
         number,
         request_id,
@@ -214,4 +318,33 @@ def _job(row: _Row) -> Job:
         created,
         updated,
         reason,
+        JobOptions(
+            JobPriority(priority), upgrade_at, bool(needs_approval), bool(allow_downgrade), expires_at
+        ),
+        approved_at,
+        bool(paused),
+        failures,
+        retry_at,
+        bool(abort_told),
     )
+
+
+def _library_image(row: _Row) -> LibraryImage:
+    digest, kind, manufacturer, image_type, version, minimum, maximum, *rest = row
+    image_hash, octets, signature, added, retired = rest
+    return LibraryImage(
+        digest,
+        JobKind(kind),
+        ImageId(manufacturer, image_type, version),
+        None if minimum is None else HardwareVersions(minimum, maximum),
+        image_hash,
+        octets,
+        SignatureState(signature),
+        added,
+        retired,
+    )
+
+
+def _block_size(row: _Row) -> tuple[DeviceModel, int]:
+    manufacturer, image_type, hardware, octets = row
+    return DeviceModel(manufacturer, image_type, None if hardware == _NO_VERSION else hardware), octets

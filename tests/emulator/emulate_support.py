@@ -6,6 +6,7 @@ import asyncio
 import tomllib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock
@@ -14,13 +15,14 @@ from hanota.emulator.emulation.control import Control
 from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID, Firmware
 from hanota.emulator.emulation.han import Han
 from hanota.emulator.emulation.han_file import parse_han
+from hanota.emulator.emulation.lab_credentials import make_lab_credentials
 from hanota.emulator.emulation.nodes import LabKeys
 from hanota.emulator.emulation.ports import TcpPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
+    from hanota.emulator.emulation.lab_credentials import LabCredentials
     from hanota.emulator.memory import Json
     from hanota.eui64 import Eui64
 
@@ -62,6 +64,12 @@ class Told:
             raise AssertionError(f"nobody told {text!r} but {self.lines}") from None
 
 
+def lab_credentials_of(toml: str) -> LabCredentials:
+    """What a lab CA issues for key establishment with the devices of a han.toml."""
+    file = parse_han(tomllib.loads(toml), name="han.toml", folder=Path())
+    return make_lab_credentials(file, now=EPOCH, seed=1)
+
+
 def make_han(
     toml: str,
     folder: Path,
@@ -84,7 +92,7 @@ def make_han(
     return Han(
         file,
         radio,
-        keys=LabKeys(parties.devices, parties.trust),
+        keys=LabKeys(parties.devices, parties.trust, make_lab_credentials(file, now=EPOCH, seed=1).devices),
         clock=LoopClock(asyncio.get_running_loop(), EPOCH),
         tell=told or Told(),
         seed=1,

@@ -134,8 +134,11 @@ class Host:
         assert await self.command(0x0022, bytes((seconds,))) == self.ok
 
     async def join(self) -> None:
-        key = self.device.eui64.to_zigbee() + install_code_key(INSTALL_CODE) + b"\x00"
-        assert await self.command(0x0111, key) == bytes(4)
+        key = self.device.eui64.to_zigbee() + install_code_key(INSTALL_CODE)
+        if self.version < 13:
+            assert await self.command(0x00AF, key) == self.ok
+        else:
+            assert await self.command(0x0111, key + b"\x00") == bytes(4)
         await self.open_window()
         await self.device.join(self.air)
         await self.listen(0.1)

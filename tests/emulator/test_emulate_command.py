@@ -17,7 +17,9 @@ import zigpy.types as t
 from typer.testing import CliRunner
 
 from hanota.cli.main import app
-from hanota.emulator.emulation.entries import PPMID
+from hanota.emulator.emulation.entries import DONGLE, PPMID, default_han
+from hanota.emulator.emulation.lab_credentials import make_lab_credentials
+from hanota.zse.cbke import Suite, read_credentials, write_credentials
 from hanota.zse.install_code import install_code_key, parse_install_code
 from tests.emulator import ezsp_support
 from tests.emulator.znp_support import started
@@ -111,6 +113,22 @@ async def test_a_host_forms_a_network_and_a_device_joins_with_the_code_on_its_la
         assert await running.end(signal.SIGINT) == 0
 
 
+async def test_the_hubs_credentials_are_written_once_for_the_hub_alone(tmp_path: Path) -> None:
+    (tmp_path / "han.toml").write_text(QUICK + "suite = 2\n")
+    options = ("--tcp", ":0", "--han", "han.toml")
+    path = tmp_path / "hub.toml"
+    async with emulation(tmp_path, *options) as running:
+        await running.until("suite 2: --hub-credentials FILE writes what the hub needs for it")
+        assert await running.end() == 0
+    for _ in range(2):
+        async with emulation(tmp_path, *options, "--hub-credentials", "hub.toml") as running:
+            await running.until("hub's credentials for key establishment in hub.toml")
+            assert await running.end() == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    site = read_credentials(path)
+    assert (site.subject, set(site.suites)) == (DONGLE, set(Suite))
+
+
 async def test_bellows_forms_a_network_on_the_ezsp_dongle_behind_a_terminal(tmp_path: Path) -> None:
     async with emulation(tmp_path, "--radio", "ezsp", "--pty", "ttyHAN") as running:
         await running.until("adapter ember")
@@ -194,6 +212,15 @@ def test_what_is_wrong_is_told_in_one_line(options: list[str], told: str) -> Non
     result = CliRunner().invoke(app, ["emulate", *options])
     assert result.exit_code == 1
     assert told in result.stderr
+
+
+def test_credentials_of_another_authority_are_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    lab = make_lab_credentials(default_han(), now=0, seed=1)
+    write_credentials(path, lab.hub)
+    result = CliRunner().invoke(app, ["emulate", "--tcp", ":0", "--hub-credentials", str(path)])
+    assert "is there already, with other credentials" in result.stderr.replace("\n", " ")
+    assert read_credentials(path) == lab.hub
 
 
 def test_a_state_file_that_is_none_is_not_overwritten(tmp_path: Path) -> None:

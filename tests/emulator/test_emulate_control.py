@@ -50,6 +50,7 @@ async def test_status_tells_of_the_dongle_and_every_device(tmp_path: Path) -> No
         "kind": "ppmid",
         "joined": False,
         "nwk": None,
+        "established": False,
         "switched_on": True,
         "file_version": "01000000",
         "file_offset": 0,

@@ -26,7 +26,7 @@ from hanota.ota.header import OtaHeader
 from hanota.ota.image import IMAGE_TYPE_PPMID
 from hanota.radio import Coordinator, RadioSettings, RadioUrl
 from hanota.store.store import SqliteStore
-from tests.emulator.emulate_support import Told, living, make_han
+from tests.emulator.emulate_support import Told, lab_credentials_of, living, make_han
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,6 +43,7 @@ HAN = f"""
     eui64 = "{DEVICE}"
     socket = "unix:device.sock"
     autojoin = 0.2
+    suite = 2
     [device.faults]
     loss = 0.02
 """
@@ -55,7 +56,12 @@ async def hub_on(han: Han, clock: Clock, journal: Journal, store: SqliteStore) -
         supplier=SUPPLIER, broker=BROKER, hub=HUB, devices=[], keystore=None, now=clock.now(), seed=1
     )
     with published("external", han.dongle) as url:
-        radio = Coordinator(RadioUrl.parse(f"{han.radio}+{url}"), RadioSettings(), clock=clock)
+        radio = Coordinator(
+            RadioUrl.parse(f"{han.radio}+{url}"),
+            RadioSettings(),
+            clock=clock,
+            credentials=lab_credentials_of(HAN).hub,
+        )
         hub = Hub(
             radio=radio, store=store, journal=journal, clock=clock, credentials=parties.hub, broker=BROKER
         )

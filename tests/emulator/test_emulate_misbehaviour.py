@@ -221,7 +221,8 @@ def test_refuses_tunnel_has_no_tunnel_to_give(tmp_path: Path) -> None:
 
 def test_every_misbehaviour_is_tested_by_its_name() -> None:
     tested = [name for name in globals() if name.startswith("test_")]
-    assert all(any(name.startswith(f"test_{wrong}_") for name in tested) for wrong in MISBEHAVIOURS)
+    here = [wrong for wrong in MISBEHAVIOURS if not wrong.startswith("cbke_")]
+    assert all(any(name.startswith(f"test_{wrong}_") for name in tested) for wrong in here)
 
 
 def test_an_unknown_misbehaviour_is_refused(tmp_path: Path) -> None:

@@ -2,139 +2,36 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import random
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanota.eui64 import Eui64
-from hanota.ota.build import build_ppmid_image
-from hanota.ota.client import ClientIdentity, OtaClient
+from hanota.ota.attributes import AttributeId, report_attributes
 from hanota.ota.client_events import (
     Activate,
-    ClientEvent,
     DownloadComplete,
     DownloadFailed,
     DownloadFailure,
     WaitForActivation,
 )
-from hanota.ota.events import BlockServed, OtaEvent, TransferExpired, UpgradeEnded
-from hanota.ota.fields import ImageId
+from hanota.ota.client_quirks import ClientQuirks
+from hanota.ota.events import BlockServed, TransferExpired, UpgradeEnded
 from hanota.ota.header import OtaHeader
 from hanota.ota.server import OtaServer
 from hanota.ota.session import Activation, SessionState
 from hanota.ota.settings import OtaClientSettings, OtaServerSettings
 from hanota.zcl import Status
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hanota.ota.image import OtaFile
-
-START = 1_790_000_000.0
-MANUFACTURER, IMAGE_TYPE, OLD, NEW = 0x121D, 0x0084, 0x01, 0x02
-
-
-def ota_file(size: int, version: int = NEW) -> OtaFile:
-    return build_ppmid_image(
-        OtaHeader(MANUFACTURER, IMAGE_TYPE, version), random.Random(size).randbytes(size)
-    )
-
-
-def new_client(client_settings: OtaClientSettings | None = None) -> OtaClient:
-    identity = ClientIdentity(ImageId(MANUFACTURER, IMAGE_TYPE, OLD))
-    return OtaClient(identity, lambda _: Status.SUCCESS, client_settings)
-
-
-@dataclass
-class Link:
-    """What the air does to frames: each may be lost, doubled, or so late that others pass it."""
-
-    seed: int = 0
-    loss: float = 0.0
-    duplication: float = 0.0
-    reordering: float = 0.0
-    random: random.Random = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-
-    def delays(self) -> list[float]:
-        copies = 1 + (self.random.random() < self.duplication)
-        return [
-            self.random.uniform(0.0, 8.0) if self.random.random() < self.reordering else 0.01
-            for _ in range(copies)
-            if self.random.random() >= self.loss
-        ]
-
-
-class World:
-    """One server and its devices; a heap of what is on the air, and the timers of both sides."""
-
-    def __init__(self, server: OtaServer, clients: dict[Eui64, OtaClient], link: Link) -> None:
-        self.server, self.clients, self.link = server, clients, link
-        self.now = START
-        self.server_events: list[OtaEvent] = []
-        self.client_events: dict[Eui64, list[ClientEvent]] = {device: [] for device in clients}
-        self.frames = 0
-        self._air: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._air, (when, next(self._order), action))
-
-    def _carry(self, action: Callable[[], None]) -> None:
-        self.frames += 1
-        for delay in self.link.delays():
-            self.at(self.now + delay, action)
-
-    def _to_device(self, device: Eui64, data: bytes) -> None:
-        self.clients[device].receive(data, self.now)
-
-    def _to_server(self, device: Eui64, data: bytes) -> None:
-        self.server.receive(device, data, self.now)
-
-    def _collect(self) -> None:
-        for out in self.server.responses():
-            self._carry(partial(self._to_device, out.device, out.data))
-        self.server_events += self.server.events()
-        for device, client in self.clients.items():
-            for data in client.requests():
-                self._carry(partial(self._to_server, device, data))
-            self.client_events[device] += client.events()
-
-    def run(self, until: Callable[[], bool], seconds: float = 14 * 24 * 3600.0) -> None:
-        """Run until `until()`, or until nothing is left to happen, or `seconds` have gone by."""
-        deadline = START + seconds
-        while True:
-            self._collect()
-            if until():
-                return
-            timers = [self.server.next_timer(), *(client.next_timer() for client in self.clients.values())]
-            times = [at for at in timers if at is not None] + ([self._air[0][0]] if self._air else [])
-            if not times or min(times) > deadline:
-                return
-            self.now = max(self.now, min(times))
-            while self._air and self._air[0][0] <= self.now:
-                heapq.heappop(self._air)[2]()
-                self._collect()
-            self.server.expire(self.now)
-            for client in self.clients.values():
-                client.expire(self.now)
-
-    def told(self, device: Eui64, kind: type) -> list[ClientEvent]:
-        return [event for event in self.client_events[device] if isinstance(event, kind)]
-
-
-def device_number(number: int) -> Eui64:
-    return Eui64(bytes.fromhex("00DB123456789000")[:7] + bytes((number,)))
-
+from tests.ota_world_support import (
+    IMAGE_TYPE,
+    MANUFACTURER,
+    NEW,
+    START,
+    Link,
+    World,
+    device_number,
+    new_client,
+    ota_file,
+)
 
 probability = st.floats(0.0, 0.4)
 
@@ -179,6 +76,86 @@ def test_any_link_ends_in_success_with_every_octet_or_in_a_named_failure(
         assert server.state(device) is SessionState.COMPLETE
         expected = Activate if activation is Activation.IMMEDIATE else WaitForActivation
         assert len(world.told(device, expected)) == 1
+
+
+client_shapes = st.builds(
+    OtaClientSettings,
+    maximum_data_size=st.sampled_from((16, 48, 63, 255)),
+    minimum_block_period=st.sampled_from((None, 0, 20)),
+    page_size=st.none() | st.integers(1, 1200),
+    page_data_size=st.integers(1, 100),
+    page_spacing=st.integers(0, 500),
+    new_sequence_on_retry=st.booleans(),
+    resume_with_query=st.booleans(),
+    quirks=st.builds(
+        ClientQuirks,
+        field_control=st.sampled_from((0, 0x03, 0xFF)),
+        asks_full_size_at_end=st.booleans(),
+        fixed_page_size=st.booleans(),
+        query_interval=st.none() | st.floats(5.0, 100.0),
+        upgrade_end_without_download=st.booleans(),
+        upgrade_end_copies=st.integers(1, 5),
+        longest_block=st.none() | st.integers(16, 60),
+        any_sequence=st.booleans(),
+        one_sequence=st.booleans(),
+        no_default_response=st.booleans(),
+        erase_seconds=st.floats(0.0, 60.0),
+        unexpected_status=st.sampled_from((0x00, 0x01)),
+        retry_delay=st.floats(0.0, 3.0),
+        repeats_of_last_block=st.integers(0, 3),
+        out_of_order=st.booleans(),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=250)
+@given(
+    size=st.integers(1, 2000),
+    link=st.builds(Link, st.integers(0, 2**32), *[st.floats(0.0, 0.2)] * 3),
+    shape=client_shapes,
+    server_settings=st.builds(
+        OtaServerSettings,
+        page_requests=st.booleans(),
+        page_window=st.integers(1, 8),
+        page_lag_seconds=st.floats(0.0, 2.0),
+        requests_per_second=st.floats(2.0, 1000.0),
+        request_burst=st.integers(1, 100),
+    ),
+    pace=st.none() | st.floats(0.01, 0.5),
+    hold=st.booleans(),
+    confirms=st.booleans(),
+)
+def test_a_client_of_any_shape_at_any_pace_by_page_or_block_ends_in_success_or_a_named_failure(
+    size: int,
+    link: Link,
+    shape: OtaClientSettings,
+    server_settings: OtaServerSettings,
+    pace: float | None,
+    hold: bool,
+    confirms: bool,
+) -> None:
+    file, device = ota_file(size), device_number(1)
+    server, client = OtaServer(server_settings), new_client(shape)
+    world = World(server, {device: client}, link)
+    world.confirms = confirms
+    server.offer(device, file, Activation.IMMEDIATE, START, hold=hold)
+    world.at(START + 900, lambda: server.release(device, world.now))
+    if pace is not None:
+        server.receive(device, report_attributes({AttributeId.CLUSTER_REVISION: 4}, 0), START)
+        server.set_block_period(device, pace)
+    world.run(
+        lambda: bool(world.told(device, Activate) or world.told(device, DownloadFailed)), seconds=2 * 86_400
+    )
+    failures = world.told(device, DownloadFailed)
+    assert world.told(device, Activate) or failures
+    for event in world.told(device, DownloadComplete):
+        assert isinstance(event, DownloadComplete)
+        assert event.data == file.data
+        assert not hold or event.at >= START + 900
+    assert bool(failures) or client.image == file.data
+    served = [event for event in world.server_events if isinstance(event, BlockServed)]
+    assert all(event.file_offset + event.size <= event.total for event in served)
+    assert all(event.size <= max(shape.maximum_data_size, shape.page_data_size) for event in served)
 
 
 @settings(deadline=None, max_examples=150)

@@ -18,7 +18,7 @@ from hanota.emulator.ezsp.nvram import LinkKey
 from hanota.emulator.fragments import Fragment
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import NodeSettings
-from hanota.errors import DeliveryError, LocalProtocolError
+from hanota.errors import DeliveryError, LocalProtocolError, RadioError
 from hanota.eui64 import Eui64
 from hanota.hub.ports import Priority, RadioState
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
@@ -37,6 +37,7 @@ from tests.radio_support import (
 
 if TYPE_CHECKING:
     from hanota.emulator.ezsp.coordinator import EzspCoordinator
+    from hanota.emulator.ezsp.frames import Command
     from tests.radio_support import Bench
 
 DONGLES = (EzspDongle(13), EzspDongle(14))
@@ -429,5 +430,28 @@ def test_a_thousand_messages_reuse_their_tags_without_a_mix_up(dongle: EzspDongl
                     )
                 )
             assert len(node.received) == 1000
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("policy", [0x00, 0x05], ids=["trust centre", "trust centre key request"])
+def test_firmware_that_does_not_close_its_trust_centre_is_refused_by_name(
+    dongle: EzspDongle, policy: int
+) -> None:
+    async def main() -> None:
+        air = Air()
+        ncp = dongle.make(air)
+        execute = ncp._execute
+
+        def deaf(command: Command) -> bytes:
+            if (command.frame_id, command.parameters[:1]) == (0x0055, bytes((policy,))):
+                command = replace(command, parameters=bytes((policy, 0x03)))
+            return execute(command)
+
+        ncp._execute = deaf  # type: ignore[method-assign]
+        with pytest.raises(RadioError, match="POLICY") as refused:
+            async with bench(dongle, air=air, ncp=ncp):
+                pass
+        assert "firmware" in str(refused.value.hint)
 
     run_virtual(main())

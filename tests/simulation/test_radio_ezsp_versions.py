@@ -13,7 +13,7 @@ from tests.radio_support import bench
 
 
 @pytest.mark.parametrize("version", sorted(FIRMWARE.keys() - {13, 14}))
-def test_every_later_version_works_alike(version: int) -> None:
+def test_every_other_version_works_alike(version: int) -> None:
     async def main() -> None:
         async with bench(EzspDongle(version)) as b:
             node = await b.joined()
@@ -26,12 +26,13 @@ def test_every_later_version_works_alike(version: int) -> None:
 
 
 def test_a_version_that_is_too_old_is_refused_and_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FIRMWARE, 8, (6, 10, 3, 0))
+    monkeypatch.setitem(FIRMWARE, 7, (6, 6, 4, 0))
 
     async def main() -> None:
-        with pytest.raises(RadioError, match="speaks EZSP v8, this hub v13 and later") as caught:
-            async with bench(EzspDongle(8)):
+        with pytest.raises(RadioError, match="speaks EZSP v7, this hub v8 and later") as caught:
+            async with bench(EzspDongle(7)):
                 pass
-        assert caught.value.hint == "update its firmware to EmberZNet 7.4 or later"
+        assert caught.value.hint is not None
+        assert "EmberZNet 6.7" in caught.value.hint
 
     run_virtual(main())

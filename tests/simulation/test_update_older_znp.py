@@ -9,12 +9,17 @@ from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.emulator.znp.personality import Z_STACK_3_0
+from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
+from hanota.radio.settings import LinkSecurity
 from tests.radio_dongles import ZNP_3_0
-from tests.simulation.update_support import NEW, update_bench
+from tests.simulation.update_support import NEW, log_entry, update_bench
 
 if TYPE_CHECKING:
     import pytest
+
+LINK_KEYS = Z_STACK_3_0.link_key_entries
+"""The devices it holds an established key for."""
 
 
 def test_both_devices_are_updated_through_it() -> None:
@@ -34,11 +39,30 @@ def test_both_devices_are_updated_through_it() -> None:
 
 def test_several_devices_at_once_are_not_more_than_it_holds() -> None:
     async def main() -> None:
-        async with update_bench(ZNP_3_0, ppmids=4, size=2_000) as b:
+        security = LinkSecurity.INSTALL_CODE
+        async with update_bench(ZNP_3_0, ppmids=4, size=2_000, security=security) as b:
             b.update(JobKind.PPMID)
             for planned in b.plan.devices:
                 if planned.kind is JobKind.PPMID:
                     await b.until_state(planned.device, "activated")
+
+    run_virtual(main())
+
+
+def test_a_device_more_than_it_holds_link_keys_gets_none_and_the_others_keep_theirs() -> None:
+    async def main() -> None:
+        async with update_bench(ZNP_3_0, ppmids=LINK_KEYS + 1, hcalcses=0, size=2_000, joined=False) as b:
+            *served, last = b.plan.devices
+            for planned in served:
+                await b.scenario.join(planned)
+            await b.assembly.hub.add_device(log_entry(last.device, last.kind), 90)
+            await b.device(last.device).join(b.bench.air)
+            await b.until(lambda: b.seen(EventKind.KEY_ESTABLISHMENT_FAILED, last.device))
+            assert not b.assembly.hub.is_ready(last.device)
+            b.update(JobKind.PPMID, devices=[planned.device for planned in served])
+            for planned in served:
+                await b.until_state(planned.device, "activated")
+            assert not b.seen(EventKind.LINK_KEY_LOST)
 
     run_virtual(main())
 

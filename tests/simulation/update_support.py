@@ -31,9 +31,11 @@ from hanota.ota.client_events import DownloadComplete
 from hanota.ota.header import HardwareVersions, OtaHeader
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 from hanota.ota.signature import supplier_signer
+from hanota.radio.settings import LinkSecurity
 from hanota.radio.url import RadioUrl
 from hanota.store.store import SqliteStore
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, ZclFrame
+from hanota.zse.cbke import Suite
 from hanota.zse.tunneling.commands import TransferData, decode_command
 from tests.radio_dongles import ZNP
 
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from hanota.duis.request import ServiceRequest
     from hanota.emulator.air import ApsFrame
     from hanota.emulator.airtime import AirSettings
-    from hanota.emulator.devices import FirmwareDevice
+    from hanota.emulator.devices import DeviceSettings, FirmwareDevice
     from hanota.emulator.line import Line, LineSettings
     from hanota.gbcs.crypto import PrivateKey
     from hanota.hub.events import Event, Json
@@ -136,6 +138,12 @@ class UpdateBench:
         self.assembly = await self.start_hub()
         self.assembly.journal.subscribe(lambda _: self._told.set())
         self.scenario = Scenario(self.plan, self.assembly)
+
+    async def restart_dongle(self) -> None:
+        """Restart the dongle and return when the hub has taken it up again."""
+        known = len(self.seen(EventKind.RADIO_STATE, state="online"))
+        self.bench.dongle.reset()
+        await self.until(lambda: len(self.seen(EventKind.RADIO_STATE, state="online")) > known)
 
     # -- who is there ------------------------------------------------------------------------------------
 
@@ -329,6 +337,9 @@ async def update_bench(
     line: LineSettings | None = None,
     air: AirSettings | None = None,
     served: Callable[[Line], AbstractAsyncContextManager[str]] | None = None,
+    security: LinkSecurity = LinkSecurity.KEY_ESTABLISHMENT,
+    suite: Suite = Suite.TWO,
+    device_settings: DeviceSettings | None = None,
 ) -> AsyncIterator[UpdateBench]:
     """Start everything and let the devices join; `prepare` may meddle with the bench before that.
 
@@ -353,6 +364,9 @@ async def update_bench(
             seed,
             radio=dongle.family,
             version=dongle.version,
+            security=security,
+            suite=suite,
+            settings=device_settings,
             line=line,
             air=air,
         )

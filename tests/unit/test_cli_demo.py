@@ -114,8 +114,8 @@ def test_an_image_size_that_makes_no_image_is_a_usage_error(size: str) -> None:
     assert "--image-size" in result.stderr
 
 
-def test_speed_200_runs_in_real_time_made_faster() -> None:
-    result = demo("--speed", "200", "--image-size", "500", "--json")
+def test_a_speed_runs_in_real_time_made_faster() -> None:
+    result = demo("--speed", "50", "--image-size", "500", "--json")
     assert result.exit_code == 0
     assert result.stderr.strip() == VERDICT
 
@@ -123,6 +123,63 @@ def test_speed_200_runs_in_real_time_made_faster() -> None:
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "quick", ""])
 def test_a_speed_that_is_none_is_refused(speed: str) -> None:
     fails_clearly(demo("--speed", speed), "--speed", "neither `fast` nor a number above 0")
+
+
+# -- what keeps it secure ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suite", ["1", "2"])
+@pytest.mark.parametrize("radio", ["znp+emulator://", "ezsp+emulator://"])
+def test_devices_establish_link_keys_with_the_suite_asked_for(radio: str, suite: str) -> None:
+    result = demo("--radio", radio, "--suite", suite, "--json")
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    established = [event for event in events if event["kind"] == "key_establishment.established"]
+    assert [(event["device"], event["suite"]) for event in established] == [
+        (str(PPMID), int(suite)),
+        (str(HCALCS), int(suite)),
+    ]
+
+
+@pytest.mark.parametrize("radio", ["znp+emulator://", "ezsp+emulator://"])
+@pytest.mark.parametrize("security", ["install-code", "none"])
+def test_a_bench_without_key_establishment_is_updated_as_well(radio: str, security: str) -> None:
+    result = demo("--radio", radio, "--security", security, "--json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.strip() == VERDICT
+    assert "key_establishment" not in result.stdout
+
+
+def test_a_link_security_that_is_none_of_them_is_refused() -> None:
+    fails_clearly(demo("--security", "wep"), "--security", "wep")
+
+
+@pytest.mark.parametrize("suite", ["0", "3", "both"])
+def test_a_suite_there_is_not_is_a_usage_error(suite: str) -> None:
+    result = demo("--suite", suite)
+    assert result.exit_code == 2
+    assert "--suite" in result.stderr
+
+
+def test_keys_are_exported_for_wireshark_when_asked_and_for_the_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "zigbee_pc_keys"
+    assert demo("--export-keys", path).exit_code == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    keys = {label.strip('"'): key.strip('"') for key, _, label in rows}
+    labels = ["network key"]
+    for device in (PPMID, HCALCS):
+        labels += [f"{device} install code", f"{device} CBKE suite 2"]
+    assert set(labels) <= set(keys)
+    assert len({keys[label] for label in labels}) == len(labels), "every one another key"
+    assert all(len(bytes.fromhex(key)) == 16 for key in keys.values())
+
+
+def test_keys_are_exported_into_no_file_that_others_may_read(tmp_path: Path) -> None:
+    path = tmp_path / "zigbee_pc_keys"
+    path.touch(mode=0o644)
+    fails_clearly(demo("--export-keys", path), str(path))
+    assert path.read_bytes() == b""
 
 
 # -- what it keeps -----------------------------------------------------------------------------------------

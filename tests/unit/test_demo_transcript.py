@@ -16,10 +16,10 @@ from hanota.gbcs.crypto import sign
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind
-from hanota.hub.ports import RadioState
+from hanota.hub.ports import EstablishedKey, RadioState
 from hanota.ota.commands import ImageBlockRequest, UpgradeEndRequest
 from hanota.zcl import ClusterId, Status
-from tests.hub_support import EPOCH, HCALCS, PPMID, STRANGER, activation_alert, image, lab
+from tests.hub_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, activation_alert, image, lab
 
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
 REMOVED = Event(1, EPOCH, EventKind.DEVICE_REMOVED, Party.DCC, Party.HUB, PPMID_ID)
@@ -43,6 +43,9 @@ async def trouble() -> list[Event]:
         alert = sign(replace(activation_alert(), message_code=0x1000, signature=None), PPMID.signing_key)
         made.dcc.message_received(PPMID_ID, alert.encode())
         made.dcc.message_received(PPMID_ID, alert.encode())
+        made.hub.link_key_established(PPMID_ID, EstablishedKey(HUB.eui64, 1, bytes(16), EPOCH))
+        made.hub.link_key_lost(PPMID_ID, "it joined afresh")
+        made.hub.key_establishment_failed(PPMID_ID, "BAD_KEY_CONFIRM from the device")
         made.hub.device_left(PPMID_ID)
         with pytest.raises(RemoteProtocolError):
             _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(STRANGER.eui64)))
@@ -83,6 +86,10 @@ def test_every_kind_of_event_has_its_line(events: list[Event], kind: EventKind) 
         "may join for 90 s with its install code",
         "joined the HAN",
         "left the HAN",
+        "key establishment, suite 1",
+        "key establishment, suite 2",
+        "key establishment failed: BAD_KEY_CONFIRM from the device",
+        "link key lost: it joined afresh",
         "removed from the Device Log",
         "Image Notify",
         "Query Next Image Request, running 01000000 on hardware 0001",

@@ -92,8 +92,8 @@ def test_a_header_is_read_or_refused(data: bytes) -> None:
 
 def test_a_version_that_is_not_emulated_is_a_fault_of_the_caller() -> None:
     async def scenario() -> None:
-        with pytest.raises(LocalProtocolError, match="EZSP 12"):
-            EzspCoordinator(Host().air, eui64=HUB, version=12)
+        with pytest.raises(LocalProtocolError, match="EZSP 7"):
+            EzspCoordinator(Host().air, eui64=HUB, version=7)
 
     run_virtual(scenario())
 

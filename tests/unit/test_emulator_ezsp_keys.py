@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
+from hanota.emulator.aps_security import ApsRefusal
 from hanota.eui64 import Eui64
 from hanota.zse.install_code import install_code_key
 from tests.emulator.ezsp_host import (
@@ -16,6 +18,9 @@ from tests.emulator.ezsp_host import (
     play,
 )
 from tests.emulator.znp_support import HUB, INSTALL_CODE, OTA, PPMID
+
+if TYPE_CHECKING:
+    from hanota.emulator.air import ApsFrame
 
 each_version = pytest.mark.parametrize("version", [13, 14])
 
@@ -89,6 +94,78 @@ def test_keys_and_network_survive_a_new_dongle_with_the_old_memory() -> None:
         await copy.command(0x00B1)
         assert host.ncp.keys.key(PPMID) == bytes(range(16))
         copy.ncp.stop()
+
+    play(scenario)
+
+
+@each_version
+def test_a_key_is_told_with_its_frame_counters_and_import_sets_the_incoming_one_to_zero(version: int) -> None:
+    async def scenario(host: Host) -> None:
+        entry = b"\x01" + PPMID.to_zigbee() + bytes(range(16))
+        await host.command(0x010E, entry)
+        host.device.link_key = bytes(range(16))
+        for _ in range(3):
+            await host.device.send(SMART_ENERGY, OTA, 5, 3, b"counted")
+        assert await host.send(b"counted", options=ENCRYPTION) == host.ok
+        assert await metadata(host) == (1, host.device.aps_frame_counter)
+        await host.command(0x010E, entry)
+        assert await metadata(host) == (1, 0)
+
+    async def metadata(host: Host) -> tuple[int, int]:
+        context = struct.pack("<BBH8sBBI", 4, 1, 0, PPMID.to_zigbee(), 0, 3, 0)
+        answer = await host.command(0x010C, context)
+        _, outgoing, incoming, _ = struct.unpack_from("<HIIH", answer, 4 if version == 14 else 8)
+        return outgoing, incoming
+
+    play(scenario, version)
+
+
+@each_version
+def test_dropped_frames_are_in_the_counters_of_the_stack(version: int) -> None:
+    async def scenario(host: Host) -> None:
+        heard: list[ApsFrame] = []
+
+        def overhear(frame: ApsFrame) -> list[ApsFrame]:
+            heard.append(frame)
+            return [frame]
+
+        host.air.intercept = overhear
+        await host.device.send(SMART_ENERGY, OTA, 5, 3, b"once")
+        host.air.intercept = None
+        await host.command(0x00F1)
+        assert not await host.air.inject(heard[0])
+        await host.command(0x010E, b"\x01" + PPMID.to_zigbee() + bytes(range(16)))
+        await host.device.send(SMART_ENERGY, OTA, 5, 3, b"under the join key", ack=False)
+        await host.command(0x0076, b"\x01")
+        await host.command(0x006B)
+        await host.device.send(SMART_ENERGY, OTA, 5, 3, b"no key", ack=False)
+        counters = struct.unpack("<40H", await host.command(0x00F1))
+        assert (counters[22], counters[26], counters[24]) == (1, 1, 1)
+
+    play(scenario, version)
+
+
+def test_a_device_joining_afresh_leaves_the_key_table_to_the_host() -> None:
+    async def scenario(host: Host) -> None:
+        await host.command(0x010E, b"\x01" + PPMID.to_zigbee() + bytes(range(16)))
+        await host.device.join(host.air)
+        assert host.ncp.keys.key(PPMID) == bytes(range(16))
+        assert host.device.link_key == install_code_key(INSTALL_CODE)
+
+    play(scenario)
+
+
+def test_the_stack_opens_a_frame_with_the_key_of_whom_it_takes_its_short_address_for() -> None:
+    async def scenario(host: Host) -> None:
+        victim = Eui64.parse("00-DB-12-34-56-78-90-A5")
+        await host.command(0x010E, b"\x00" + PPMID.to_zigbee() + host.device.link_key)
+        await host.command(0x010E, b"\x01" + victim.to_zigbee() + bytes(range(16)))
+        await host.start()  # it knows no address now
+        nwk = struct.pack("<H", host.device.nwk)
+        await host.command(0x0082, b"\x00" + victim.to_zigbee() + nwk + b"\x00")
+        assert await host.command(0x0061, nwk) == host.ok + victim.to_zigbee()
+        await host.device.send(SMART_ENERGY, OTA, 5, 3, b"not his", ack=False)
+        assert host.ncp.aps_refused == {ApsRefusal.WRONG_KEY: 1}
 
     play(scenario)
 

@@ -41,7 +41,8 @@ AF_DATA_STORE, AF_DATA_RETRIEVE = (0x24, 0x11), (0x24, 0x12)
 DATA_CONFIRM, INCOMING_MSG, INCOMING_MSG_EXT = (0x44, 0x80), (0x44, 0x81), (0x44, 0x82)
 ADD_INSTALL_CODE, START_COMMISSIONING, INSTALL_CODE_ONLY = (0x2F, 0x04), (0x2F, 0x05), (0x2F, 0x06)
 PERMIT_JOIN, PERMIT_JOIN_IND, TC_DEV_IND, LEAVE_IND = (0x25, 0x36), (0x45, 0xCB), (0x45, 0xCA), (0x45, 0xC9)
-SET_LINK_KEY, GET_LINK_KEY = (0x25, 0x23), (0x25, 0x25)
+SET_LINK_KEY, REMOVE_LINK_KEY, GET_LINK_KEY = (0x25, 0x23), (0x25, 0x24), (0x25, 0x25)
+ADDRMGR_EXT_ADDR_LOOKUP, ADDRMGR_NWK_ADDR_LOOKUP, LINK_KEY_DATA_GET = (0x27, 0x40), (0x27, 0x41), (0x27, 0x44)
 RPC_ERROR = (0x60, 0x00)
 
 Command = tuple[int, int]
@@ -372,6 +373,53 @@ def test_keys_and_addresses_survive_a_new_dongle_with_the_old_memory() -> None:
         assert copy.ncp.security.key(DEVICE) == bytes(range(16))
         assert copy.ncp.security.address(host.device.nwk) == DEVICE
         assert copy.ncp.eui64 == HUB
+
+    play(scenario)
+
+
+def test_the_link_key_table_takes_as_many_keys_as_the_firmware_has_room_for() -> None:
+    async def scenario(host: Host) -> None:
+        keys = [
+            struct.pack("<H", number) + number.to_bytes(8, "little") + bytes((number,) * 16)
+            for number in range(1, 10)
+        ]
+        answers = [await host.request(SET_LINK_KEY, key) for key in keys]
+        assert answers == [b"\x00"] * 8 + [b"\x01"]
+        again = struct.pack("<H", 3) + (3).to_bytes(8, "little") + bytes(16)
+        assert await host.request(SET_LINK_KEY, again) == b"\x00"
+        assert await host.request(REMOVE_LINK_KEY, (5).to_bytes(8, "little")) == b"\x00"
+        assert await host.request(REMOVE_LINK_KEY, (5).to_bytes(8, "little")) == b"\x02"
+        assert await host.request(SET_LINK_KEY, keys[-1]) == b"\x00"
+        host.ncp.reset(ResetReason.WATCHDOG)
+        await asyncio.sleep(0.1)
+        assert host.ncp.security.key(Eui64.from_zigbee((3).to_bytes(8, "little"))) == bytes(16)
+
+    play(scenario)
+
+
+def test_a_key_is_told_of_devices_the_host_gave_one() -> None:
+    async def scenario(host: Host) -> None:
+        partner = DEVICE.to_zigbee()
+        assert await host.request(GET_LINK_KEY, partner) == b"\x01" + partner + bytes(16)
+        assert await host.request(LINK_KEY_DATA_GET, partner) == b"\x01" + bytes(24)
+        await host.request(SET_LINK_KEY, struct.pack("<H", host.device.nwk) + partner + bytes(range(16)))
+        host.device.link_key = bytes(range(16))
+        await host.request(AF_DATA_REQUEST_EXT, host.data_request(b"x", options=0x50))
+        for _ in range(2):
+            await host.device.send(SMART_ENERGY, OTA, DEVICE_ENDPOINT, ENDPOINT, b"y")
+        answer = await host.request(LINK_KEY_DATA_GET, partner)
+        assert answer == b"\x00" + bytes(range(16)) + struct.pack("<II", 1, host.device.aps_frame_counter)
+
+    play(scenario)
+
+
+def test_the_address_manager_tells_whose_short_address_is_whose() -> None:
+    async def scenario(host: Host) -> None:
+        nwk = struct.pack("<H", host.device.nwk)
+        assert await host.request(ADDRMGR_EXT_ADDR_LOOKUP, DEVICE.to_zigbee()) == nwk
+        assert await host.request(ADDRMGR_NWK_ADDR_LOOKUP, nwk) == DEVICE.to_zigbee()
+        assert await host.request(ADDRMGR_EXT_ADDR_LOOKUP, bytes(range(8))) == b"\xfe\xff"
+        assert await host.request(ADDRMGR_NWK_ADDR_LOOKUP, b"\x99\x99") == bytes(8)
 
     play(scenario)
 

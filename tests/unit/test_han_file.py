@@ -85,6 +85,9 @@ def test_every_key_of_an_emulated_device_is_taken() -> None:
         keystore = "keys/hcalcs"
         trust = "/etc/trust"
         misbehaviour = ["wrong_signature", "ignores_notify"]
+        suite = 2
+        credentials = "hcalcs.toml"
+        keep_alive = 600
         [device.faults]
         loss = 0.25
         duplicate = 1
@@ -103,9 +106,17 @@ def test_every_key_of_an_emulated_device_is_taken() -> None:
         FOLDER / "keys/hcalcs",
         Path("/etc/trust"),
         ("wrong_signature", "ignores_notify"),
+        600.0,
     )
+    assert (device.suite, device.credentials) == (2, FOLDER / "hcalcs.toml")
     faults = device.faults
     assert (faults.loss, faults.duplicate, faults.latency, faults.jitter) == (0.25, 1.0, 0.5, 0.125)
+
+
+def test_a_device_establishes_a_key_only_if_it_is_given_a_suite() -> None:
+    for text, suite in (("", None), ('suite = "none"', None), ("suite = 1", 1), ("suite = 2", 2)):
+        (device,) = parse(PPMID_TABLE + text).devices
+        assert device.suite == suite
 
 
 def test_every_key_of_an_external_device_is_taken() -> None:
@@ -201,6 +212,11 @@ def test_the_dongle_has_an_address_a_line_and_its_faults() -> None:
         (PPMID_TABLE + "autojoin = true", "autojoin: seconds from 0.1 to 86400, or false"),
         (PPMID_TABLE + "sleep = -1", "sleep = -1"),
         (PPMID_TABLE + "misbehaviour = 'lazy'", f"misbehaviour: any of {', '.join(MISBEHAVIOURS)}"),
+        (PPMID_TABLE + "suite = 3", 'suite = 3 / suite: of key establishment, 1 or 2, or "none"'),
+        (PPMID_TABLE + "suite = true", "suite = True"),
+        (PPMID_TABLE + "suite = 1.0", "suite = 1.0"),
+        (PPMID_TABLE + "credentials = 'a.toml'", "credentials: only with a suite of 1 or 2"),
+        (PPMID_TABLE + "keep_alive = true", "keep_alive: seconds from 1 to 86400, or false"),
         (PPMID_TABLE + "socket = 'unix:a'", "[[device]] 1: unknown key socket"),
         (
             PPMID_TABLE + "[device.faults]\nloss = 1.5",

@@ -431,7 +431,7 @@ async def test_a_device_that_comes_back_is_notified_again() -> None:
         await asyncio.sleep(1)
         made.hub.device_left(PPMID_ID)
         before = len(answers(made, PPMID_ID))
-        made.hub.device_joined(PPMID_ID)
+        made.hub.device_ready(PPMID_ID)
         await asyncio.sleep(1)
         assert [type(command) for command in answers(made, PPMID_ID)[before:]] == [ImageNotify]
 

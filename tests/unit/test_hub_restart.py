@@ -179,6 +179,7 @@ async def test_a_stopped_hub_sends_nothing_and_waits_for_nothing_whatever_still_
         sent = len(made.radio.sent)
         made.ask(PPMID_ID, ImageBlockRequest(PPMID_IMAGE.header.image_id, 0, 48))
         made.hub.device_joined(HCALCS_ID)
+        made.hub.device_ready(HCALCS_ID)
         await asyncio.sleep(3600)
         assert len(made.radio.sent) == sent
         assert made.hub._timer is None

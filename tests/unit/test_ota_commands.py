@@ -6,6 +6,7 @@ import pytest
 
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 from hanota.eui64 import Eui64
+from hanota.ota.blocks import encode_block
 from hanota.ota.commands import (
     NEVER,
     ImageBlock,
@@ -14,6 +15,8 @@ from hanota.ota.commands import (
     ImageNotify,
     ImagePageRequest,
     OtaCommand,
+    QueryDeviceSpecificFileRequest,
+    QueryDeviceSpecificFileResponse,
     QueryNextImageRequest,
     QueryNextImageResponse,
     UpgradeEndRequest,
@@ -62,6 +65,15 @@ COMMANDS: list[tuple[OtaCommand, str]] = [
     (UpgradeEndRequest(Status.SUCCESS, IMAGE), "110506 00 1d12 8400 04030201"),
     (UpgradeEndRequest(Status.INVALID_IMAGE), "110506 96"),
     (
+        QueryDeviceSpecificFileRequest(EUI, IMAGE, 0x0002),
+        "110508 a49078563412db00 1d12 8400 04030201 0200",
+    ),
+    (QueryDeviceSpecificFileResponse(Status.NO_IMAGE_AVAILABLE), "190509 98"),
+    (
+        QueryDeviceSpecificFileResponse(Status.SUCCESS, IMAGE, 568),
+        "190509 00 1d12 8400 04030201 38020000",
+    ),
+    (
         UpgradeEndResponse(ANY_IMAGE, 5, NEVER),
         "190507 ffff ffff ffffffff 05000000 ffffffff",
     ),
@@ -85,6 +97,13 @@ def test_a_command_cut_anywhere_is_malformed_unless_what_is_left_is_a_shorter_fo
         assert outcome != command
 
 
+def test_a_block_in_one_go_is_octet_for_octet_the_command() -> None:
+    data = bytes(range(48))
+    assert encode_block(5, IMAGE, 96, data) == encode_command(
+        ImageBlockResponse(Status.SUCCESS, ImageBlock(IMAGE, 96, data)), 5
+    )
+
+
 def decoded_or_status(data: bytes) -> OtaCommand | int | None:
     try:
         return decode_command(ZclFrame.decode(data))
@@ -102,6 +121,8 @@ def test_octets_after_the_last_field_are_ignored(command: OtaCommand, octets: st
 def test_a_block_request_that_announces_fields_it_does_not_have_is_read_all_the_same() -> None:
     odd = ZclFrame.decode(bytes.fromhex("110503 03 1d12 8400 04030201 30000000 3f"))
     assert decode_command(odd) == ImageBlockRequest(IMAGE, 48, 63)
+    odd = ZclFrame.decode(bytes.fromhex("110503 03 1d12 8400 04030201 30000000 3f 0500"))
+    assert decode_command(odd) == ImageBlockRequest(IMAGE, 48, 63, minimum_block_period=5)
 
 
 def test_reserved_field_control_bits_are_ignored() -> None:
@@ -112,7 +133,7 @@ def test_reserved_field_control_bits_are_ignored() -> None:
 @pytest.mark.parametrize(
     ("frame", "status"),
     [
-        (ZclFrame(1, 0x08), Status.UNSUP_CLUSTER_COMMAND),
+        (ZclFrame(1, 0x0A), Status.UNSUP_CLUSTER_COMMAND),
         (ZclFrame(1, 0x00), Status.UNSUP_CLUSTER_COMMAND),
         (ZclFrame(1, 0x01, direction=Direction.TO_CLIENT), Status.UNSUP_CLUSTER_COMMAND),
         (ZclFrame(1, 0x01, manufacturer_code=0x1234), Status.UNSUP_MANUF_CLUSTER_COMMAND),

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanota.radio.inbound import Answer, Inbound
+from hanota.radio.link_policy import LinkPolicy
 from hanota.radio.peers import Peers
 from hanota.radio.refusals import Refusals
-from hanota.radio.settings import RadioSettings
-from hanota.zcl import ClusterId, DefaultResponse, Status, ZclFrame
+from hanota.radio.settings import LinkSecurity, RadioSettings
+from hanota.zcl import ClusterId, DefaultResponse, Direction, Status, ZclFrame
 from tests.radio_support import EPOCH, HUB_ENDPOINT, PPMID, Listener
 
 if TYPE_CHECKING:
+    from hanota.eui64 import Eui64
     from hanota.hub.ports import HanFrame
 
 NWK = 0x1234
@@ -32,21 +34,29 @@ class Fixed:
 class Rig:
     """An Inbound with a joined PPMID, and what came of it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(
+        self,
+        security: LinkSecurity = LinkSecurity.INSTALL_CODE,
+        *,
+        established: frozenset[Eui64] = frozenset(),
+    ) -> None:
         self.listener = Listener()
         self.answers: list[Answer] = []
         self.unknown: list[int] = []
+        self.key_establishment: list[tuple[Eui64, bytes]] = []
         self.peers = Peers()
         self.peers.place(PPMID, NWK)
         self.refusals = Refusals(self.listener, Fixed(), 1)
         self.inbound = Inbound(
-            replace(RadioSettings(), **settings),
+            RadioSettings(),
             self.peers,
             Fixed(),
+            policy=LinkPolicy(security, established=established),
             listener=self.listener,
             refusals=self.refusals,
             answer=self.answers.append,
             unknown_address=self.unknown.append,
+            key_establishment=lambda device, data: self.key_establishment.append((device, data)),
         )
 
     @property
@@ -69,7 +79,7 @@ def packet(data: bytes = OTA_QUERY.encode(), *, encrypted: bool = True, **change
     return t.ZigbeePacket(**(fields | changes))
 
 
-@pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING, ClusterId.KEY_ESTABLISHMENT])
+@pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING])
 def test_a_frame_on_a_cluster_of_the_hub_reaches_it_with_its_circumstances(cluster: int) -> None:
     rig = Rig()
     assert rig.inbound.take(packet(cluster_id=cluster))
@@ -81,8 +91,9 @@ def test_a_frame_on_a_cluster_of_the_hub_reaches_it_with_its_circumstances(clust
 @pytest.mark.parametrize(
     "foreign",
     [
-        packet(cluster_id=ClusterId.BASIC),
+        packet(ZclFrame(1, 0x01, b"", Direction.TO_CLIENT).encode(), cluster_id=ClusterId.BASIC),
         packet(cluster_id=ClusterId.METERING),
+        packet(cluster_id=ClusterId.METERING, profile_id=0x0104, encrypted=False),
         packet(dst_ep=0, src_ep=0, profile_id=0, cluster_id=0x0019),
     ],
 )
@@ -93,8 +104,11 @@ def test_everything_else_is_left_to_zigpy(foreign: t.ZigbeePacket) -> None:
     assert rig.listener.refused == []
 
 
-@pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING, ClusterId.TIME])
-def test_unencrypted_frames_on_ota_tunneling_and_time_are_refused_and_counted(cluster: int) -> None:
+@pytest.mark.parametrize(
+    "cluster",
+    [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING, ClusterId.TIME, ClusterId.KEEP_ALIVE, ClusterId.METERING],
+)
+def test_unencrypted_frames_on_encrypted_clusters_are_refused_and_counted(cluster: int) -> None:
     rig = Rig()
     assert rig.inbound.take(packet(cluster_id=cluster, encrypted=False))
     assert rig.frames == []
@@ -135,12 +149,24 @@ def test_no_reply_storm_some_refusals_are_silent(quiet: t.ZigbeePacket) -> None:
 def test_key_establishment_is_taken_in_the_clear() -> None:
     rig = Rig()
     rig.inbound.take(packet(cluster_id=ClusterId.KEY_ESTABLISHMENT, encrypted=False))
-    (frame,) = rig.frames
-    assert not frame.aps_encrypted
+    assert rig.key_establishment == [(PPMID, OTA_QUERY.encode())]
+
+
+def test_encrypted_frames_count_only_of_a_device_whose_key_is_established() -> None:
+    without = Rig(LinkSecurity.KEY_ESTABLISHMENT)
+    without.inbound.take(packet())
+    assert without.frames == []
+    assert without.listener.refused == [
+        (PPMID, ClusterId.OTA_UPGRADE, "encrypted without an established key")
+    ]
+    assert without.answers == []
+    with_one = Rig(LinkSecurity.KEY_ESTABLISHMENT, established=frozenset({PPMID}))
+    with_one.inbound.take(packet())
+    assert len(with_one.frames) == 1
 
 
 def test_a_bench_may_do_without_aps_encryption_by_one_setting() -> None:
-    rig = Rig(require_aps_encryption=False)
+    rig = Rig(LinkSecurity.NONE)
     rig.inbound.take(packet(encrypted=False))
     assert len(rig.frames) == 1
 
@@ -179,7 +205,7 @@ def test_ota_on_another_endpoint_or_profile_reaches_neither_hub_nor_zigpy(stray:
 
 
 def test_time_is_answered_by_the_radio_itself_as_encrypted_as_it_was_asked() -> None:
-    rig = Rig(require_aps_encryption=False)
+    rig = Rig(LinkSecurity.NONE)
     read = ZclFrame(9, 0x00, b"\x00\x00", cluster_specific=False).encode()
     for encrypted in (True, False):
         rig.inbound.take(packet(read, cluster_id=ClusterId.TIME, encrypted=encrypted))

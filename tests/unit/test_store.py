@@ -12,7 +12,7 @@ from hanota.errors import StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.jobs import Job, JobKind, JobState
-from hanota.hub.ports import DeviceLogEntry, DeviceType
+from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
 from hanota.store.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -222,6 +222,40 @@ def test_the_device_log_is_kept_replaced_and_emptied(store: Store, path: Path) -
     store.remove_device(HCALCS)
     store.remove_device(HCALCS)
     assert list(store.devices()) == [ppmid]
+
+
+KEY = EstablishedKey(Eui64(b"coordina"), 2, bytes(range(16)), 1_800_000_000.25)
+
+
+def test_link_keys_are_kept_replaced_and_removed(store: Store, path: Path) -> None:
+    for device, device_type in ((PPMID, DeviceType.PPMID), (HCALCS, DeviceType.HCALCS)):
+        store.put_device(DeviceLogEntry(device, device_type, bytes(16)))
+        store.put_link_key(device, replace(KEY, suite=1))
+    store.put_link_key(PPMID, KEY)
+    store.remove_link_key(HCALCS)
+    store.remove_link_key(HCALCS)
+
+    with restarted(path) as again:
+        assert dict(again.link_keys()) == {PPMID: KEY}
+
+
+def test_a_link_key_belongs_to_a_device_of_the_device_log_and_goes_with_it(store: Store) -> None:
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        store.put_link_key(PPMID, KEY)
+    store.put_device(DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(16)))
+    store.put_link_key(PPMID, KEY)
+
+    store.put_device(DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(range(16))))
+    assert dict(store.link_keys()) == {PPMID: KEY}, "its entry was replaced, not removed"
+    store.remove_device(PPMID)
+    assert dict(store.link_keys()) == {}
+
+
+@pytest.mark.parametrize("changes", [{"suite": 3}, {"fingerprint": bytes(32)}])
+def test_a_link_key_that_means_nothing_is_refused(store: Store, changes: dict[str, object]) -> None:
+    store.put_device(DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(16)))
+    with pytest.raises(StoreError, match="CHECK"):
+        store.put_link_key(PPMID, replace(KEY, **changes))  # type: ignore[arg-type]
 
 
 def test_an_image_is_stored_once_by_its_content(store: SqliteStore, path: Path) -> None:

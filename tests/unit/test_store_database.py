@@ -12,8 +12,9 @@ import pytest
 from hanota.errors import StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import EventKind, Party
-from hanota.hub.ports import DeviceLogEntry, DeviceType
+from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
 from hanota.store.database import StoreSettings
+from hanota.store.queries import MIGRATIONS
 from hanota.store.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def record(store: SqliteStore, **detail: str) -> int:
 def alter(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
+
+
+def schema(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def refusal(path: Path) -> StoreError:
@@ -106,8 +112,27 @@ def test_a_newer_hanotas_database_is_refused(path: Path) -> None:
 
     error = refusal(path)
 
-    assert "written by a newer hanota (schema 99, known here: 1)" in str(error)
+    assert f"written by a newer hanota (schema 99, known here: {len(MIGRATIONS)})" in str(error)
     assert error.hint == "upgrade hanota, or name another file"
+
+
+def test_a_database_of_the_first_schema_is_migrated_and_keeps_what_it_holds(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(16))
+    with monkeypatch.context() as first_schema:
+        first_schema.setattr("hanota.store.database.MIGRATIONS", MIGRATIONS[:1])
+        with closing(SqliteStore(path)) as store:
+            store.put_device(entry)
+            record(store)
+    assert schema(path) == 1
+
+    with closing(SqliteStore(path)) as store:
+        assert dict(store.link_keys()) == {}
+        assert list(store.devices()) == [entry]
+        assert [event.seq for event in store.events()] == [1]
+        store.put_link_key(PPMID, EstablishedKey(PPMID, 2, bytes(16), 1.0))
+    assert schema(path) == len(MIGRATIONS) > 1
 
 
 def test_a_missing_folder_is_told_with_a_hint(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.emulator.air import TxStatus
 from hanota.emulator.devices import attributes
+from hanota.emulator.devices.keep_alive import KeepAlive, KeepAliveSettings
+from hanota.emulator.devices.key_establishment import DeviceKeyEstablishment, DeviceKeyEstablishmentSettings
 from hanota.emulator.node import HanNode, NodeSettings
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.errors import HanotaError, RadioError, RemoteProtocolError, VerificationError
@@ -43,6 +45,7 @@ from hanota.ota.client_events import (
 from hanota.ota.image import parse_image
 from hanota.ota.settings import OtaClientSettings
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, GeneralCommand, Status, ZclFrame
+from hanota.zse.key_establishment import KEY_ESTABLISHMENT_SUITE, suite_bits
 from hanota.zse.tunneling import DataReceived, TunnelServer, TunnelServerSettings
 
 if TYPE_CHECKING:
@@ -54,9 +57,14 @@ if TYPE_CHECKING:
     from hanota.ota.client_events import ClientEvent
     from hanota.ota.fields import ImageId
     from hanota.ota.image import ImageShape, OtaFile
+    from hanota.zse.cbke import CbkeCredentials
 
 ENDPOINT = 1
 """The application endpoint of an emulated device; a hub discovers it."""
+_ENCRYPTED: Final = frozenset(
+    (ClusterId.OTA_UPGRADE, ClusterId.TUNNELING, ClusterId.KEEP_ALIVE, ClusterId.TIME)
+)
+"""Clusters here on which nothing goes without APS encryption (Smart Energy 1.4, table 5-12)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,13 @@ class DeviceIdentity:
     """What a device is made as; `image` names manufacturer, image type and the version it runs."""
 
     credentials: Credentials
-    install_code: bytes
+    install_code: bytes = field(repr=False)
     """16 octets, without CRC."""
     image: ImageId
     hardware_version: int
     model: str
+    cbke: CbkeCredentials | None = None
+    """Its credentials for key establishment; None: it keeps the key of its install code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,10 @@ class DeviceSettings:
     refusals: int = 100
     """How many refused messages are remembered, the newest."""
     node: NodeSettings = field(default_factory=NodeSettings)
+    aps_encryption: bool = True
+    """False is a plain ZigBee device: it sends, and takes, everything without APS encryption."""
+    key_establishment: DeviceKeyEstablishmentSettings = field(default_factory=DeviceKeyEstablishmentSettings)
+    keep_alive: KeepAliveSettings = field(default_factory=KeepAliveSettings)
     client: OtaClientSettings = field(default_factory=OtaClientSettings)
     tunnel: TunnelServerSettings = field(default_factory=TunnelServerSettings)
 
@@ -120,6 +134,7 @@ class FirmwareDevice(HanNode):
         self.notice: Callable[[str], None] = lambda _: None
         """Called with what the device found and did, in words: its debug console."""
         self._hub_endpoint: dict[int, int] = {}
+        self._at_work = False
         self._timer: asyncio.TimerHandle | None = None
         self._started: Callable[[], None] | None = None
         self._outgoing: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(self.device_settings.frames_waiting)
@@ -130,6 +145,14 @@ class FirmwareDevice(HanNode):
             manufacturer_code=identity.image.manufacturer_code,
             settings=self.device_settings.node,
         )
+        self.aps_encryption = self.device_settings.aps_encryption
+        self.key_establishment = DeviceKeyEstablishment(
+            self, identity.cbke, clock, self.device_settings.key_establishment
+        )
+        # Looked up at each call: `notice` is assigned after the device was made.
+        self.key_establishment.notice = lambda text: self.notice(text)  # noqa: PLW0108
+        self.key_establishment.established = self._key_established
+        self.keep_alive = KeepAlive(self, self.device_settings.keep_alive, self._hub_lost)
         self.tunnel = TunnelServer(self.device_settings.tunnel)
         self.client = self._new_client()
 
@@ -143,12 +166,12 @@ class FirmwareDevice(HanNode):
     # -- life ----------------------------------------------------------------------------------------------
 
     async def power_on(self) -> None:
-        """Come up on the network: find the Upgrade Server, answer the hub, go on where the power went."""
+        """Come up on the network: establish a key if it still must, then go on where the power went."""
         await super().power_on()
-        while not self._outgoing.empty():
-            self._outgoing.get_nowait()
-        self.spawn(self._send_queued())
-        self.spawn(self._find_upgrade_server())
+        if self.key_establishment.wanted:
+            self.key_establishment.begin()
+        else:
+            self._key_established()
         started, self._started = self._started, None
         if started is not None:
             started()
@@ -159,6 +182,7 @@ class FirmwareDevice(HanNode):
             self._timer.cancel()
             self._timer = None
         self.tunnel = TunnelServer(self.device_settings.tunnel)
+        self._at_work = False
         super().power_off()
 
     def reboot_into(self, version: int, started: Callable[[], None]) -> None:
@@ -176,10 +200,9 @@ class FirmwareDevice(HanNode):
 
     def on_frame(self, frame: ApsFrame) -> None:
         """Take an application frame from the hub."""
+        if frame.cluster in _ENCRYPTED and not self._is_protected(frame):
+            return
         if frame.cluster in (ClusterId.OTA_UPGRADE, ClusterId.TUNNELING):
-            if not frame.secured:
-                self.dropped["without APS encryption"] += 1
-                return
             self._hub_endpoint[frame.cluster] = frame.source_endpoint
         try:
             self._dispatch(frame)
@@ -220,6 +243,32 @@ class FirmwareDevice(HanNode):
         self.notice(f"starting firmware {self.running.file_version:08X}")
         await self.power_on()
 
+    def _key_established(self) -> None:
+        """Begin, once after each start, what a device does only under the link key it is to have."""
+        if self._at_work:
+            return
+        self._at_work = True
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+        self.spawn(self._send_queued())
+        self.spawn(self._find_upgrade_server())
+        self.keep_alive.begin()
+
+    def _hub_lost(self) -> None:
+        """Establish another key: the hub, or its dongle, does not know this one any more."""
+        self.notice("no Keep-Alive response from the hub")
+        if self.key_establishment.credentials is not None:
+            self.key_establishment.begin()
+
+    def _is_protected(self, frame: ApsFrame) -> bool:
+        """Tell whether a frame came under the link key the device is to have; count one that did not."""
+        if not self.aps_encryption:
+            return True
+        if frame.secured and not self.key_establishment.wanted:
+            return True
+        self.dropped["before key establishment" if frame.secured else "without APS encryption"] += 1
+        return False
+
     def _dispatch(self, frame: ApsFrame) -> None:
         now = self.clock.now()
         match frame.cluster:
@@ -227,6 +276,10 @@ class FirmwareDevice(HanNode):
                 self.client.receive(frame.payload, now)
             case ClusterId.TUNNELING if not self._is_read(frame.payload):
                 self.tunnel.receive(frame.payload, now)
+            case ClusterId.KEY_ESTABLISHMENT if not self._is_read(frame.payload):
+                self.key_establishment.receive(frame)
+            case ClusterId.KEEP_ALIVE | ClusterId.TIME if not self._is_read(frame.payload):
+                self.keep_alive.receive(frame)
             case _:
                 self._answer_read(frame)
 
@@ -253,7 +306,10 @@ class FirmwareDevice(HanNode):
         )
 
     def _attributes(self) -> Mapping[tuple[int, int], bytes]:
+        cbke = self.key_establishment.credentials
+        suites = 0 if cbke is None else suite_bits([cbke.suite])
         return {
+            (ClusterId.KEY_ESTABLISHMENT, KEY_ESTABLISHMENT_SUITE): attributes.enum16(suites),
             (ClusterId.BASIC, 0x0004): attributes.character_string("hanota"),
             (ClusterId.BASIC, 0x0005): attributes.character_string(self.identity.model),
             (ClusterId.BASIC, 0x0007): attributes.enum8(0x01),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from hanota.emulator.devices import cbke_misbehaviour
 from hanota.emulator.devices.hcalcs import Hcalcs
 from hanota.emulator.devices.ppmid import Ppmid
 from hanota.errors import ConfigError
@@ -114,4 +115,23 @@ MISBEHAVIOURS: Final[dict[str, Misbehaviour]] = {
     "wrong_signature": Misbehaviour("signs its GBCS messages wrongly", _wrong_signature),
     "unencrypted": Misbehaviour("sends without APS encryption", _unencrypted),
     "refuses_tunnel": Misbehaviour("from its next start on has no tunnel to give", _refuses_tunnel),
+    "cbke_wrong_ca": Misbehaviour(
+        "has a certificate of an authority the hub does not know", cbke_misbehaviour.wrong_ca
+    ),
+    "cbke_stolen_certificate": Misbehaviour(
+        "presents a certificate whose subject is another device", cbke_misbehaviour.stolen_certificate
+    ),
+    "cbke_late": Misbehaviour("answers later than it said it would", cbke_misbehaviour.late),
+    "cbke_silent": Misbehaviour("initiates key establishment and never continues", cbke_misbehaviour.silent),
+    "cbke_replayed": Misbehaviour(
+        "repeats the messages of its first handshake in the next", cbke_misbehaviour.replayed
+    ),
+    "cbke_bad_confirm": Misbehaviour("confirms its key with a wrong MAC", cbke_misbehaviour.bad_confirm),
+    "cbke_off_curve": Misbehaviour(
+        "sends an ephemeral public key that is no point of the curve", cbke_misbehaviour.off_curve
+    ),
+    "cbke_reflection": Misbehaviour(
+        "sends the hub's own ephemeral public key back to it", cbke_misbehaviour.reflection
+    ),
+    "cbke_suite_3": Misbehaviour("asks for both suites at once", cbke_misbehaviour.suite_3),
 }

@@ -70,6 +70,8 @@ class Firmware:
     trust: Path | None = None
     """Folder with the certificates of the remote parties it obeys; None: those that are made."""
     misbehaviour: tuple[str, ...] = ()
+    keep_alive: float | None = None
+    """Seconds between its reads of the hub's Keep-Alive and Time, None for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class DeviceEntry:
     """One table [[device]]."""
 
     eui64: Eui64
-    install_code: bytes | None
+    install_code: bytes | None = field(repr=False)
     """Without CRC; None joins with the well-known key, as devices outside of GB do."""
     application: Firmware | External
     autojoin: float | None = 5.0
@@ -96,6 +98,10 @@ class DeviceEntry:
     sleep: float | None = None
     """Seconds between polls of a device that sleeps, None for one that always listens."""
     faults: LinkFaults = field(default_factory=LinkFaults)
+    suite: int | None = None
+    """Of its key establishment, 1 or 2; None keeps the key of its install code."""
+    credentials: Path | None = None
+    """File with its certificate and private key; None: they are made by a lab CA."""
 
     @property
     def kind(self) -> DeviceKind:

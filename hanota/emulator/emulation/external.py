@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from hanota.emulator.air import BROADCAST_ROUTERS, ApsFrame
+from hanota.emulator.devices.key_establishment import DeviceKeyEstablishment
 from hanota.emulator.emulation.external_protocol import (
     Cmd,
     Data,
@@ -25,15 +26,18 @@ from hanota.emulator.emulation.external_protocol import (
 from hanota.emulator.emulation.sockets import connect, listening
 from hanota.emulator.node import HanNode
 from hanota.errors import HanotaError, RadioError, RemoteProtocolError
+from hanota.zcl import ClusterId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hanota.clock import Clock
     from hanota.emulator.emulation.external_protocol import Message
     from hanota.emulator.emulation.sockets import SocketAddress
     from hanota.emulator.node import NodeSettings
     from hanota.emulator.zdo import SimpleDescriptor
     from hanota.eui64 import Eui64
+    from hanota.zse.cbke import CbkeCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class ExternalDevice(HanNode):
         install_code: bytes,
         endpoint: SimpleDescriptor,
         manufacturer_code: int,
+        clock: Clock,
+        cbke: CbkeCredentials | None = None,
         node_settings: NodeSettings | None = None,
         settings: ExternalSettings | None = None,
     ) -> None:
@@ -79,6 +85,9 @@ class ExternalDevice(HanNode):
         """Frames and messages not passed on, by reason."""
         self.notice: Callable[[str], None] = lambda _: None
         """Called with what the process tells (EVENT) and with what becomes of its connection."""
+        self.key_establishment = DeviceKeyEstablishment(self, cbke, clock)
+        # Looked up at each call: `notice` is assigned after the device was made.
+        self.key_establishment.notice = lambda text: self.notice(text)  # noqa: PLW0108
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -136,8 +145,24 @@ class ExternalDevice(HanNode):
             raise RadioError(f"the process of {self.eui64} is not connected")
         self._tell(Cmd(text))
 
+    async def power_on(self) -> None:
+        """Come up on the network, and establish the link key of a device that has credentials."""
+        await super().power_on()
+        if self.key_establishment.wanted:
+            self.key_establishment.begin()
+
     def on_frame(self, frame: ApsFrame) -> None:
-        """Pass an application frame from the air on to the process."""
+        """Pass an application frame from the air on to the process.
+
+        Key establishment is the radio's own, and nothing encrypted is the process's before it has ended.
+        """
+        if self.key_establishment.credentials is not None:
+            if frame.cluster == ClusterId.KEY_ESTABLISHMENT:
+                self.key_establishment.receive(frame)
+                return
+            if frame.secured and self.key_establishment.wanted:
+                self.dropped["before key establishment"] += 1
+                return
         flags = DataFlag(0)
         if frame.secured:
             flags |= DataFlag.APS_ENCRYPTED
@@ -189,6 +214,9 @@ class ExternalDevice(HanNode):
             return
         broadcast = DataFlag.BROADCAST in data.flags
         encrypted = DataFlag.APS_ENCRYPTED in data.flags
+        if encrypted and self.key_establishment.wanted:
+            self.dropped["before key establishment"] += 1
+            return
         if broadcast is not (data.peer >= BROADCAST_ROUTERS):
             raise RemoteProtocolError(f"broadcast flag {broadcast:d} for network address {data.peer:#06x}")
         if broadcast and encrypted:

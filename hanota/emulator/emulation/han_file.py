@@ -50,6 +50,8 @@ LONGEST_MODEL: Final = 32
 """Octets of the Basic cluster's ModelIdentifier."""
 HIGHEST_BAUDRATE: Final = 4_000_000
 """What USB serial converters reach."""
+SUITES: Final = (1, 2)
+"""Cryptographic suites of key establishment."""
 IN_SECONDS: Final = frozenset({"latency", "jitter"})
 """Faults that are seconds; every other number is a chance, 0 to 1."""
 
@@ -126,9 +128,22 @@ def _device(table: Table, folder: Path) -> DeviceEntry:
         autojoin=table.seconds("autojoin", 5.0, least=0.1, most=LONGEST_SECONDS),
         sleep=table.seconds("sleep", None, least=0.1, most=LONGEST_SECONDS),
         faults=read_faults(table.table("faults", "[device.faults]"), LinkFaults()),
+        suite=_suite(table),
+        credentials=table.path("credentials", folder),
     )
     table.done()
+    if entry.credentials is not None and entry.suite is None:
+        table.fail("credentials", "only with a suite of 1 or 2", str(entry.credentials))
     return entry
+
+
+def _suite(table: Table) -> int | None:
+    value = table.take("suite")
+    if value is None or value == "none":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value not in SUITES:
+        table.fail("suite", 'of key establishment, 1 or 2, or "none"', value)
+    return value
 
 
 def _install_code(table: Table, eui64: Eui64) -> bytes | None:
@@ -169,6 +184,7 @@ def _firmware(table: Table, kind: DeviceKind, folder: Path) -> Firmware:
         keystore=table.path("keystore", folder),
         trust=table.path("trust", folder),
         misbehaviour=table.choices("misbehaviour", MISBEHAVIOURS),
+        keep_alive=table.seconds("keep_alive", None, least=1, most=LONGEST_SECONDS),
     )
 
 

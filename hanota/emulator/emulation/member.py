@@ -80,6 +80,7 @@ class Member:
             "kind": str(self.entry.kind),
             "joined": node.joined,
             "nwk": None if node.nwk == NWK_UNASSIGNED else node.nwk,
+            "established": node.established,
             "switched_on": self.switched_on,
         }
         if isinstance(node, ExternalDevice):

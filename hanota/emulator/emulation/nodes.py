@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import Admission
 from hanota.emulator.devices import DeviceIdentity, DeviceSettings, FirmwareDevice, Hcalcs, Ppmid
+from hanota.emulator.devices.keep_alive import KeepAliveSettings
 from hanota.emulator.devices.misbehaviour import misbehave
 from hanota.emulator.emulation.entries import DeviceKind, External, Firmware
 from hanota.emulator.emulation.external import ExternalDevice
@@ -17,6 +18,7 @@ from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import Credentials, KeyUsage
 from hanota.gbcs.counters import MAXIMUM_COUNTER, CounterLog, OriginatorCounter
 from hanota.gbcs.keystore import KeyStore
+from hanota.zse.cbke import Suite, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
     from hanota.emulator.emulation.table import Table
     from hanota.emulator.memory import Json
     from hanota.gbcs.certificates import PartyCertificate
+    from hanota.zse.cbke import CbkeCredentials
 
 Node = FirmwareDevice | ExternalDevice
 
 WELL_KNOWN_KEY: Final = b"ZigBeeAlliance09"
 """Default trust centre link key: what a device without an install code joins with."""
+COUNTER_JUMP: Final = 1000
+"""By how much a device's APS frame counter rises at a restart: more than it can have used unsaved."""
 _NO_INSTALL_CODE: Final = bytes(16)
 _CLASSES: Final[dict[DeviceKind, type[FirmwareDevice]]] = {DeviceKind.PPMID: Ppmid, DeviceKind.HCALCS: Hcalcs}
 
@@ -43,6 +48,8 @@ class LabKeys:
     credentials: Mapping[Eui64, Credentials]
     trust: KeyStore
     """Certificates of the remote parties."""
+    cbke: Mapping[Eui64, CbkeCredentials] = field(default_factory=dict)
+    """For key establishment."""
 
 
 def make_node(entry: DeviceEntry, keys: LabKeys, clock: Clock) -> Node:
@@ -57,6 +64,8 @@ def make_node(entry: DeviceEntry, keys: LabKeys, clock: Clock) -> Node:
                 install_code=code or _NO_INSTALL_CODE,
                 endpoint=external.endpoint,
                 manufacturer_code=external.manufacturer,
+                clock=clock,
+                cbke=_cbke(entry, keys),
                 node_settings=settings,
             )
         case Firmware() as firmware:
@@ -66,9 +75,11 @@ def make_node(entry: DeviceEntry, keys: LabKeys, clock: Clock) -> Node:
                 image=firmware.image,
                 hardware_version=firmware.hardware_version,
                 model=firmware.model,
+                cbke=_cbke(entry, keys),
             )
             trust = keys.trust if firmware.trust is None else KeyStore.from_folder(firmware.trust)
-            node = _CLASSES[firmware.kind](identity, trust, clock, DeviceSettings(node=settings))
+            device_settings = DeviceSettings(node=settings, keep_alive=KeepAliveSettings(firmware.keep_alive))
+            node = _CLASSES[firmware.kind](identity, trust, clock, device_settings)
             for name in firmware.misbehaviour:
                 misbehave(node, name)
     if code is None:
@@ -95,9 +106,14 @@ def restore(node: Node, memory: Table, air: Air) -> None:
     nwk = memory.integer("nwk", None, most=UINT16)
     trust_centre = memory.eui64("trust_centre", None)
     link_key = memory.octets("link_key", node.link_key)
+    established = memory.boolean("established", default=False)
+    counter = memory.integer("aps_frame_counter", None, most=UINT32)
+    node.aps_frame_counter = 0 if counter is None else counter + COUNTER_JUMP
     memory.done()
     if nwk is not None and trust_centre is not None:
-        node.commission(air, Admission(nwk, trust_centre, link_key))
+        node.commission(air, Admission(nwk, trust_centre, node.link_key if established else link_key))
+        if established:
+            node.establish(link_key)
 
 
 def _read_counters(table: Table) -> dict[Eui64, int]:
@@ -122,6 +138,8 @@ def memory_of(node: Node) -> dict[str, Json]:
             "nwk": node.nwk,
             "trust_centre": str(node.trust_centre),
             "link_key": node.link_key.hex(),
+            "established": node.established,
+            "aps_frame_counter": node.aps_frame_counter,
         }
     if isinstance(node, FirmwareDevice):
         memory |= {
@@ -130,6 +148,19 @@ def memory_of(node: Node) -> dict[str, Json]:
             "counters": {str(party): counter for party, counter in node.counters.highest().items()},
         }
     return memory
+
+
+def _cbke(entry: DeviceEntry, keys: LabKeys) -> CbkeCredentials | None:
+    """Return a device's credentials for key establishment; raise ConfigError where its file has none."""
+    if entry.suite is None:
+        return None
+    if entry.credentials is None:
+        return keys.cbke[entry.eui64]
+    site = read_credentials(entry.credentials)
+    credentials = site.suites.get(Suite(entry.suite))
+    if credentials is None or site.subject != entry.eui64:
+        raise ConfigError(f"{entry.credentials}: no credentials of suite {entry.suite} for {entry.eui64}")
+    return credentials
 
 
 def _credentials(eui64: Eui64, firmware: Firmware, keys: LabKeys) -> Credentials:

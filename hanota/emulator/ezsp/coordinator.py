@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hanota.emulator.air import ApsFrame
+from hanota.emulator.aps_security import ApsRefusal
 from hanota.emulator.ezsp.addresses import AddressCommands
 from hanota.emulator.ezsp.ash import AshNcp, AshSettings, HostReset, Received, ResetCode
 from hanota.emulator.ezsp.configuration import Configuration
 from hanota.emulator.ezsp.counters import Counter, Counters
 from hanota.emulator.ezsp.frames import FIRMWARE, Command, FrameId, InvalidCommandError, Layout, callback
 from hanota.emulator.ezsp.joining import Joining
+from hanota.emulator.ezsp.key_table import KeyTableCommands
 from hanota.emulator.ezsp.keys import Keys
 from hanota.emulator.ezsp.messaging import MessagingCommands
 from hanota.emulator.ezsp.network import NetworkCommands
@@ -43,6 +45,12 @@ They raise struct.error, IndexError or RemoteProtocolError for parameters cut sh
 """
 
 STACK_TYPE_MESH: Final = 2
+REFUSALS: Final = {
+    ApsRefusal.NO_KEY: Counter.APS_LINK_KEY_NOT_AUTHORIZED,
+    ApsRefusal.WRONG_KEY: Counter.APS_DECRYPTION_FAILURE,
+    ApsRefusal.REPLAYED: Counter.APS_FRAME_COUNTER_FAILURE,
+}
+"""Where the stack counts what it drops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,8 @@ class EzspSettings:
     """Messages that may be under way at all; one more is ALLOCATION_FAILED (EMBER_NO_BUFFERS)."""
     max_endpoints: int = 16
     """Endpoints a host may register."""
-    max_transient_keys: int = 10
-    """Keys for devices that may join."""
+    max_transient_keys: int = 12
+    """Keys for devices that may join: as many as can be given a link key."""
     max_neighbours: int = 26
     """Devices whose EUI64 the stack itself remembers."""
     max_zdo_messages: int = 16
@@ -116,9 +124,10 @@ class EzspCoordinator(Ncp):
         self.zdo_sender = ZdoSender(self, self.settings.max_zdo_messages)
         self.tokens = TokenCommands(self)
         self._utilities = UtilityCommands(self)
-        self._handlers: Handlers = {
+        handlers: Handlers = {
             **self.configuration.handlers(),
             **self.security.handlers(),
+            **KeyTableCommands(self).handlers(),
             **self.addresses.handlers(),
             **self.network.handlers(),
             **self.joining.handlers(),
@@ -127,6 +136,7 @@ class EzspCoordinator(Ncp):
             **self.tokens.handlers(),
             **self._utilities.handlers(),
         }
+        self._handlers = {frame: handle for frame, handle in handlers.items() if self.layout.has(frame)}
         self._hardware_eui64 = eui64
         self._eui64 = self.tokens.custom_eui64() or eui64
         self._version_set = False
@@ -164,10 +174,21 @@ class EzspCoordinator(Ncp):
 
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key held for `peer`."""
-        key = self.keys.key(peer)
-        if key is None:
-            self.counters.count(Counter.APS_LINK_KEY_NOT_AUTHORIZED)
-        return key
+        return self.keys.key(peer)
+
+    def next_frame_counter(self, peer: Eui64) -> int:  # noqa: ARG002  # one counter for all partners
+        """Return the frame counter of the next frame encrypted for `peer`."""
+        self.nvram.aps_frame_counter += 1
+        return self.nvram.aps_frame_counter
+
+    def unsecure(self, frame: ApsFrame, sender: Eui64) -> ApsRefusal | None:
+        """Take a frame's APS encryption off; the stack looks its key up by what it knows of the source."""
+        partner = self.addresses.eui64(frame.source) or sender
+        refusal = self.keys.incoming.check(frame, partner, self.keys.key(partner))
+        if refusal is not None:
+            self.aps_refused[refusal] += 1
+            self.counters.count(REFUSALS[refusal])
+        return refusal
 
     def receive(self, frame: ApsFrame) -> None:
         """Take a frame from the air, or one the host sent to the node itself."""

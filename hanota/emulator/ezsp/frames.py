@@ -11,6 +11,11 @@ from hanota.emulator.ezsp.status import EMBER_STATUS, EZSP_STATUS, EzspStatus, S
 from hanota.errors import RemoteProtocolError
 
 FIRMWARE: Final = {
+    8: (6, 10, 3, 0),
+    9: (7, 1, 0, 0),
+    10: (7, 2, 0, 0),
+    11: (7, 2, 2, 0),
+    12: (7, 3, 1, 0),
     13: (7, 4, 4, 0),
     14: (8, 0, 2, 0),
     16: (8, 1, 1, 0),
@@ -18,6 +23,12 @@ FIRMWARE: Final = {
     18: (8, 2, 2, 0),
 }
 """EmberZNet release by EZSP version."""
+SECURITY_MANAGER: Final = range(0x010C, 0x0117)
+"""Its frames; EZSP 12 had the first of them in a form of its own, which is not emulated."""
+SINCE: Final = {0x0077: 13, 0x00AC: 9, 0x0102: 9, 0x0103: 9, **dict.fromkeys(SECURITY_MANAGER, 13)}
+"""The version that brought a frame; the others are as old as version 8."""
+UNTIL: Final = dict.fromkeys((0x0066, 0x006A, 0x006D, 0x0071, 0x0072, 0x00AF, 0x00CE), 12)
+"""The last version that has a frame."""
 
 CONTROL_RESPONSE: Final = 0x80
 CONTROL_ASYNCHRONOUS_CALLBACK: Final = 0x10
@@ -100,14 +111,20 @@ def callback(sequence: int, frame_id: int, parameters: bytes) -> bytes:
 
 
 class Layout:
-    """How one protocol version lays out what all versions say; version 14 changed most of it."""
+    """What one protocol version has, and how it lays that out; version 14 changed most of it."""
 
     def __init__(self, version: int) -> None:
         self.version = version
         self.is_sl = version >= 14
         """Statuses are sl_status_t, and stand first in a response."""
+        self.has_time_left = version >= 10
+        """The child table tells how long a child may still be silent."""
         self.tag = struct.Struct("<H" if self.is_sl else "<B")
         """A message tag."""
+
+    def has(self, frame_id: int) -> bool:
+        """Tell whether this version has a frame."""
+        return SINCE.get(frame_id, 0) <= self.version <= UNTIL.get(frame_id, self.version)
 
     def status(self, status: SlStatus) -> bytes:
         """Return the status of a stack command: EmberStatus, or sl_status_t from version 14."""

@@ -32,7 +32,8 @@ NODE_TYPE_END_DEVICE: Final = 0x03
 NODE_TYPE_SLEEPY_END_DEVICE: Final = 0x04
 
 _CHILD_DATA: Final = struct.Struct("<8sBHBBBI")
-"""EmberChildData of EZSP 10 and later: EUI64, type, short address, PHY, power, timeout, time left."""
+"""EmberChildData: EUI64, type, short address, PHY, power, timeout, and from EZSP 10 on the time left."""
+_WITHOUT_TIME_LEFT: Final = slice(-4)
 
 
 class DeviceUpdate(IntEnum):
@@ -90,6 +91,7 @@ class Joining:
         if key is None or not admitted:
             return None
         self._ncp.addresses.learn(eui64, nwk)
+        self._ncp.keys.incoming.forget(eui64)
         return Admission(nwk, self._ncp.eui64, key)
 
     def departed(self, eui64: Eui64, nwk: int, *, rejoin: bool) -> None:
@@ -164,11 +166,13 @@ class Joining:
         self._ncp.report_status(SlStatus.ZIGBEE_NETWORK_CLOSED)
 
     def _get_child_data(self, data: bytes) -> bytes:
-        child = self._ncp.nvram.children.get(data[0])
-        if child is None:
-            return self._ncp.layout.status(SlStatus.NOT_JOINED) + bytes(_CHILD_DATA.size)
-        fields = (child.eui64.to_zigbee(), child.node_type, child.nwk, 0, 0, 0, 0)
-        return self._ncp.layout.status(SlStatus.OK) + _CHILD_DATA.pack(*fields)
+        child, layout = self._ncp.nvram.children.get(data[0]), self._ncp.layout
+        known = bytes(_CHILD_DATA.size)
+        if child is not None:
+            known = _CHILD_DATA.pack(child.eui64.to_zigbee(), child.node_type, child.nwk, 0, 0, 0, 0)
+        if not layout.has_time_left:
+            known = known[_WITHOUT_TIME_LEFT]
+        return layout.status(SlStatus.NOT_JOINED if child is None else SlStatus.OK) + known
 
     def _set_child_data(self, data: bytes) -> bytes:
         index, ieee, kind, nwk = struct.unpack_from("<B8sBH", data)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hanota.emulator.aps_security import IncomingCounters
 from hanota.emulator.ezsp.configuration import ConfigId
 from hanota.emulator.ezsp.nvram import LinkKey
 from hanota.emulator.ezsp.status import SlStatus
@@ -33,8 +34,15 @@ class Keys:
     def __init__(self, ncp: EzspCoordinator) -> None:
         self._ncp = ncp
         self._transient: dict[Eui64, TransientKey] = {}
+        self.incoming = IncomingCounters()
+        """Last frame counters of the partners; EmberZNet keeps them over no restart."""
 
     def reset(self) -> None:
+        """Forget the transient keys, and begin every incoming frame counter with 0."""
+        self.clear_transient()
+        self.incoming.clear()
+
+    def clear_transient(self) -> None:
         """Forget the transient keys."""
         self._transient.clear()
 
@@ -64,11 +72,18 @@ class Keys:
         return next((index for index, entry in entries if entry.eui64 == eui64), None)
 
     def store(self, index: int, eui64: Eui64, key: bytes) -> SlStatus:
-        """Put a link key into the table; a partner has one entry, and the node itself none."""
+        """Put a link key into the table, its incoming frame counter at 0.
+
+        A partner has one entry, and the node itself none.
+        """
         if index >= self._ncp.configuration[ConfigId.KEY_TABLE_SIZE]:
             return SlStatus.INVALID_INDEX
         if self.index(eui64) not in {None, index} or eui64 == self._ncp.eui64:
             return SlStatus.INVALID_PARAMETER
+        replaced = self.at(index)
+        if replaced is not None:
+            self.incoming.forget(replaced.eui64)
+        self.incoming.forget(eui64)
         self._ncp.nvram.link_keys[index] = LinkKey(eui64, key)
         return SlStatus.OK
 
@@ -84,4 +99,7 @@ class Keys:
     def erase(self, index: int) -> SlStatus:
         """Take a link key out of the table."""
         gone = self._ncp.nvram.link_keys.pop(index, None)
-        return SlStatus.INVALID_INDEX if gone is None else SlStatus.OK
+        if gone is None:
+            return SlStatus.INVALID_INDEX
+        self.incoming.forget(gone.eui64)
+        return SlStatus.OK

@@ -236,7 +236,6 @@ class MessagingCommands:
             self._ncp.later(self._ncp.receive, frame)
             return TxStatus.SUCCESS
         self._ncp.nvram.network_frame_counter += 1
-        self._ncp.nvram.aps_frame_counter += frame.secured
         status = await self._ncp.transmit(frame)
         self._count(frame, status)
         return status

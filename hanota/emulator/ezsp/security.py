@@ -116,10 +116,11 @@ class SecurityCommands:
 
     def _clear_key_table(self, _data: bytes) -> bytes:
         self._ncp.nvram.link_keys.clear()
+        self._ncp.keys.incoming.clear()
         return self._ncp.layout.status(SlStatus.OK)
 
     def _clear_transient_link_keys(self, _data: bytes) -> bytes:
-        self._ncp.keys.reset()
+        self._ncp.keys.clear_transient()
         return b""
 
     def _import_link_key(self, data: bytes) -> bytes:
@@ -192,10 +193,12 @@ class SecurityCommands:
         return sl_status(status) + (data[: _CONTEXT.size] if self._ncp.layout.is_sl else b"")
 
     def _metadata(self, entry: LinkKey | None, seconds: int = 0) -> bytes:
-        """Describe a key; every link key has the one outgoing counter, and incoming ones are not checked."""
+        """Describe a key; every link key has the one outgoing counter, and an incoming one of its own."""
         if entry is None:
             return bytes(_METADATA.size)
-        return _METADATA.pack(_METADATA_BITMASK, self._ncp.nvram.aps_frame_counter, 0, seconds)
+        outgoing = self._ncp.nvram.aps_frame_counter
+        incoming = self._ncp.keys.incoming.last(entry.eui64, entry.key)
+        return _METADATA.pack(_METADATA_BITMASK, outgoing, incoming, seconds)
 
     def _key(self, kind: int, index: int, eui64: Eui64) -> bytes | None:
         network = self._ncp.nvram.network

@@ -29,6 +29,7 @@ from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
     from hanota.emulator.air import Air, ApsFrame
+    from hanota.emulator.aps_security import ApsRefusal
     from hanota.emulator.line import LineSettings
     from hanota.emulator.znp.nvram import Nvram
     from hanota.emulator.znp.personality import Personality, ZnpSettings
@@ -144,6 +145,17 @@ class ZnpCoordinator(Ncp):
     def link_key_for(self, peer: Eui64) -> bytes | None:
         """Return the link key held for `peer`."""
         return self.security.key(peer)
+
+    def next_frame_counter(self, peer: Eui64) -> int:
+        """Return the frame counter of the next frame encrypted for `peer`."""
+        return self.security.next_frame_counter(peer)
+
+    def unsecure(self, frame: ApsFrame, sender: Eui64) -> ApsRefusal | None:
+        """Take a frame's APS encryption off; the stack looks its key up by what it knows of the source."""
+        refusal = self.security.unsecure(frame, self.security.address(frame.source) or sender)
+        if refusal is not None:
+            self.aps_refused[refusal] += 1
+        return refusal
 
     def receive(self, frame: ApsFrame) -> None:
         """Take a frame from the air."""

@@ -63,7 +63,7 @@ class Joining:
         parent = None if self._ncp.han is None else self._ncp.han.parent_of(eui64)
         indication = struct.pack("<H8sH", nwk, eui64.to_zigbee(), parent or self._ncp.nwk)
         self._ncp.notify(Subsystem.ZDO, TC_DEV_IND, indication)
-        return Admission(nwk, self._ncp.eui64, key or WELL_KNOWN_KEY)
+        return Admission(nwk, self._ncp.eui64, WELL_KNOWN_KEY if key is None else key.key)
 
     def departed(self, eui64: Eui64, nwk: int, *, rejoin: bool) -> None:
         """Take a device's NWK Leave: its keys go, unless it announces a rejoin."""

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hanota.emulator.aps_security import ApsRefusal
 from hanota.emulator.znp.nvram import NvItem, NvTable
 from hanota.emulator.znp.unpi import MtStatus
 from hanota.eui64 import Eui64
@@ -13,6 +14,7 @@ from hanota.eui64 import Eui64
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hanota.emulator.aps import ApsFrame
     from hanota.emulator.znp.nvram import Nvram
     from hanota.emulator.znp.personality import Personality
     from hanota.emulator.znp.tables import NvTables
@@ -30,6 +32,31 @@ _NO_ADDRESS: Final = 0xFFFE
 _NOBODY: Final = frozenset({bytes(8), b"\xff" * 8})
 """IEEE addresses of empty rows."""
 _KEY_OCTETS: Final = 16
+SAVED_AFTER: Final = 1000
+"""Changes of a link key's frame counters after which they are written to NV (APSMEDE.h).
+
+A restart takes the outgoing counter to 1001 above what is in NV, so that none is used twice, and the incoming
+one as it is there: frames of the last 1000 can be replayed.
+"""
+SAVED_AFTER_TCLK: Final = 10
+"""The same for the keys devices join with."""
+
+
+@dataclass(slots=True)
+class CountedKey:
+    """A key and its frame counters: those in RAM, which run ahead of the ones in NV."""
+
+    key: bytes = field(repr=False)
+    outgoing: int = 0
+    incoming: int = 0
+    unsaved: int = 0
+    """Changes since the counters were written to NV."""
+
+    @property
+    def row(self) -> tuple[bytes, int, int]:
+        """An entry of APS_KEY_DATA_TABLE; to write it saves the counters."""
+        self.unsaved = 0
+        return self.key, self.outgoing, self.incoming
 
 
 @dataclass(slots=True)
@@ -38,9 +65,14 @@ class KnownDevice:
 
     nwk: int | None = None
     """Its short address, None before it joins."""
-    install_code_key: bytes | None = field(default=None, repr=False)
-    link_key: bytes | None = field(default=None, repr=False)
+    install_code_key: CountedKey | None = None
+    link_key: CountedKey | None = None
     """Set by the host after key establishment; it replaces the install code's."""
+
+    @property
+    def key(self) -> CountedKey | None:
+        """The key of APS encryption to and from it."""
+        return self.link_key or self.install_code_key
 
 
 class SecurityManager:
@@ -54,7 +86,46 @@ class SecurityManager:
     def key(self, eui64: Eui64) -> bytes | None:
         """Return the key that APS encryption to or from `eui64` uses."""
         device = self.devices.get(eui64)
-        return None if device is None else device.link_key or device.install_code_key
+        key = None if device is None else device.key
+        return None if key is None else key.key
+
+    def link_key(self, eui64: Eui64) -> CountedKey | None:
+        """Return the key that the host established with a device."""
+        known = self.devices.get(eui64)
+        return None if known is None else known.link_key
+
+    def next_frame_counter(self, eui64: Eui64) -> int:
+        """Return the outgoing frame counter of the next frame for `eui64`, 0 where there is no key."""
+        device = self.devices.get(eui64)
+        if device is None or device.key is None:
+            return 0
+        device.key.outgoing += 1
+        self._changed(device)
+        return device.key.outgoing
+
+    def unsecure(self, frame: ApsFrame, eui64: Eui64) -> ApsRefusal | None:
+        """Judge a frame of `eui64` with APS encryption, and note its frame counter if it is good."""
+        device = self.devices.get(eui64)
+        key = None if device is None else device.key
+        if device is None or key is None:
+            return ApsRefusal.NO_KEY
+        if frame.link_key != key.key:
+            return ApsRefusal.WRONG_KEY
+        if frame.frame_counter is None:
+            return None  # a scripted sender keeps none
+        if frame.frame_counter <= key.incoming:
+            return ApsRefusal.REPLAYED
+        key.incoming = frame.frame_counter
+        self._changed(device)
+        return None
+
+    def _changed(self, device: KnownDevice) -> None:
+        """Save the counters of a device's key now and then, to spare the flash."""
+        if device.key is None:
+            return
+        device.key.unsaved += 1
+        if device.key.unsaved >= (SAVED_AFTER if device.link_key is not None else SAVED_AFTER_TCLK):
+            self.store()
 
     def address(self, nwk: int) -> Eui64 | None:
         """Return the EUI64 behind a short address."""
@@ -62,24 +133,24 @@ class SecurityManager:
 
     def add_install_code(self, eui64: Eui64, key: bytes) -> MtStatus:
         """Register the key a device may join with."""
-        return self._change(eui64, KnownDevice(self._nwk(eui64), key, self._established(eui64)))
+        return self._change(eui64, KnownDevice(self._nwk(eui64), CountedKey(key), self.link_key(eui64)))
 
     def set_link_key(self, eui64: Eui64, nwk: int, key: bytes) -> MtStatus:
         """Take the key that the host established with a device."""
         known = self.devices.get(eui64, KnownDevice())
-        return self._change(eui64, KnownDevice(nwk, known.install_code_key, key))
+        return self._change(eui64, KnownDevice(nwk, known.install_code_key, CountedKey(key)))
 
     def remove_link_key(self, eui64: Eui64) -> MtStatus:
         """Drop an established key."""
-        if self._established(eui64) is None:
+        if self.link_key(eui64) is None:
             return MtStatus.INVALID_PARAMETER
         known = self.devices[eui64]
         return self._change(eui64, KnownDevice(known.nwk, known.install_code_key))
 
     def join(self, eui64: Eui64, nwk: int) -> MtStatus:
-        """Note a join: a device that joins afresh no longer holds an established key."""
-        known = self.devices.get(eui64, KnownDevice())
-        return self._change(eui64, KnownDevice(nwk, known.install_code_key))
+        """Note a join: a device that joins afresh no longer holds an established key, and counts from 0."""
+        key = self.devices.get(eui64, KnownDevice()).install_code_key
+        return self._change(eui64, KnownDevice(nwk, None if key is None else CountedKey(key.key)))
 
     def forget(self, eui64: Eui64) -> None:
         """Drop a device and its keys."""
@@ -89,10 +160,6 @@ class SecurityManager:
     def _nwk(self, eui64: Eui64) -> int | None:
         known = self.devices.get(eui64)
         return None if known is None else known.nwk
-
-    def _established(self, eui64: Eui64) -> bytes | None:
-        known = self.devices.get(eui64)
-        return None if known is None else known.link_key
 
     def _change(self, eui64: Eui64, device: KnownDevice) -> MtStatus:
         before = dict(self.devices)
@@ -111,16 +178,18 @@ class SecurityManager:
         links: list[tuple[int, int, int]] = []
         for eui64, device in self.devices.items():
             ieee = eui64.to_zigbee()
-            shift = None if device.link_key is None else self._seed_shift(ieee, device.link_key)
+            shift = None if device.link_key is None else self._seed_shift(ieee, device.link_key.key)
             if device.install_code_key is not None:
-                tclk.append((0, 0, ieee, _PROVISIONAL_KEY, 0, len(install_codes)))
-                install_codes.append((device.install_code_key,))
-            elif shift is not None:
-                tclk.append((0, 0, ieee, _VERIFIED_KEY, 0, shift))
+                key, *counters = device.install_code_key.row
+                tclk.append((*counters, ieee, _PROVISIONAL_KEY, 0, len(install_codes)))
+                install_codes.append((key,))
+            elif device.link_key is not None and shift is not None:
+                _, *counters = device.link_key.row
+                tclk.append((*counters, ieee, _VERIFIED_KEY, 0, shift))
             if device.link_key is not None and (shift is None or device.install_code_key is not None):
                 key_id = self._personality.link_key_base + len(aps_keys)
                 links.append((len(addresses), key_id, _AUTHENTICATED))
-                aps_keys.append((device.link_key, 0, 0))
+                aps_keys.append(device.link_key.row)
             if device.nwk is not None or device.link_key is not None:
                 user = _USER_ASSOC | _USER_SECURITY * (device.link_key is not None)
                 addresses.append((user, _NO_ADDRESS if device.nwk is None else device.nwk, ieee))
@@ -149,15 +218,19 @@ class SecurityManager:
             if ieee not in _NOBODY:
                 self.devices[Eui64.from_zigbee(ieee)] = KnownDevice(None if nwk == _NO_ADDRESS else nwk)
         install_codes = self._tables.rows(NvTable.TCLK_IC_TABLE)
-        for _, _, ieee, attributes, _, index in self._tables.rows(NvTable.TCLK_TABLE):
+        for outgoing, incoming, ieee, attributes, _, index in self._tables.rows(NvTable.TCLK_TABLE):
             if ieee in _NOBODY:
                 continue
             device = self.devices.setdefault(Eui64.from_zigbee(ieee), KnownDevice())
             if attributes == _PROVISIONAL_KEY and index < len(install_codes):
-                (device.install_code_key,) = install_codes[index]
+                (key,) = install_codes[index]
+                device.install_code_key = CountedKey(key, outgoing + SAVED_AFTER_TCLK + 1, incoming)
             elif attributes == _VERIFIED_KEY:
-                device.link_key = self._key_from_seed(ieee, index)
+                key = self._key_from_seed(ieee, index)
+                device.link_key = CountedKey(key, outgoing + SAVED_AFTER_TCLK + 1, incoming)
         self._load_link_keys([ieee for _, _, ieee in addresses])
+        if any(device.key is not None for device in self.devices.values()):
+            self.store()  # the counters that were taken ahead: the next restart goes on from them
 
     def _load_link_keys(self, addresses: list[bytes]) -> None:
         table = self._nvram.items.get(NvItem.APS_LINK_KEY_TABLE, b"")
@@ -172,7 +245,8 @@ class SecurityManager:
                 continue
             device = self.devices.get(Eui64.from_zigbee(addresses[address]))
             if device is not None:
-                device.link_key = keys[index][0]
+                key, outgoing, incoming = keys[index]
+                device.link_key = CountedKey(key, outgoing + SAVED_AFTER + 1, incoming)
 
     def _key_from_seed(self, ieee: bytes, shift: int) -> bytes:
         """Return the link key of a device that has it from the trust centre (ZDSecMgrGenerateKeyFromSeed)."""

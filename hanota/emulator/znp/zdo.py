@@ -146,7 +146,9 @@ class ZdoCommands:
         return bytes((self._ncp.security.remove_link_key(Eui64.from_zigbee(ieee)),))
 
     def _get_link_key(self, data: bytes) -> bytes:
+        """Return a key that SetLinkKey wrote; the keys devices join with are in another table."""
         (ieee,) = struct.unpack("<8s", data)
-        key = self._ncp.security.key(Eui64.from_zigbee(ieee))
-        status = MtStatus.FAILURE if key is None else MtStatus.SUCCESS
-        return struct.pack("<B8s16s", status, ieee, key or bytes(16))
+        key = self._ncp.security.link_key(Eui64.from_zigbee(ieee))
+        if key is None:
+            return struct.pack("<B8s16x", MtStatus.FAILURE, ieee)
+        return struct.pack("<B8s16s", MtStatus.SUCCESS, ieee, key.key)

@@ -32,6 +32,17 @@ class AddressTable:
         placed = self._entries[device] = _Entry(index, nwk, sleepy)
         return None if placed == entry else index
 
+    def others_at(self, device: Eui64, nwk: int) -> list[tuple[Eui64, int]]:
+        """Take out every other device that stands at `nwk`; return each with the index to be cleared."""
+        others = [
+            (other, entry.index)
+            for other, entry in self._entries.items()
+            if other != device and entry.nwk == nwk
+        ]
+        for other, _ in others:
+            self.forget(other)
+        return others
+
     def forget(self, device: Eui64) -> None:
         """Take `device` out, as the coordinator did not take it."""
         if (entry := self._entries.pop(device, None)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,27 +12,36 @@ import zigpy.types as t
 from bellows.ash import NcpFailure
 from bellows.zigbee.application import ControllerApplication
 
-from hanota.errors import LocalProtocolError
+from hanota.errors import LocalProtocolError, RadioError
 from hanota.radio.application import (
     SILENT,
     CoordinatorResetError,
     CoordinatorSilentError,
     HanApplication,
     to_eui64,
+    to_ieee,
 )
 from hanota.radio.ezsp.address_table import AddressTable
 from hanota.radio.ezsp.host import HanEzsp
-from hanota.radio.ezsp.keys import store_link_key
+from hanota.radio.ezsp.keys import EzspLinkKeys
 from hanota.radio.ezsp.unicast import Unicasts
 from hanota.radio.frame_size import single_frame
+from hanota.radio.settings import LinkSecurity
 
 if TYPE_CHECKING:
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
+
+    from hanota.eui64 import Eui64
 
 logger = logging.getLogger(__name__)
 
 CLOSED: Final = ember.EzspDecisionBitmask.DEFAULT_CONFIGURATION
 """Trust centre policy outside join windows: nobody joins, and rejoins only under the network key."""
+
+GUARDED_POLICIES: Final = frozenset({"TRUST_CENTER_POLICY", "TC_KEY_REQUEST_POLICY"})
+"""Without them anybody may join, or ask for the trust centre's link key."""
+UNUSED_NWK: Final = 0xFFFF
+"""Short address of an address table entry that is not in use (EMBER_TABLE_ENTRY_UNUSED_NODE_ID)."""
 
 
 class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[misc]  # published without types
@@ -42,6 +52,9 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         self._unicasts: Unicasts | None = None
         self._addresses = AddressTable(0)
         self._keys: dict[EUI64, KeyData] = {}
+        # The window closes behind a device that joined, not before its key is where it stays.
+        self._writing_key = asyncio.Lock()
+        self._links: EzspLinkKeys | None = None
 
     # -- life --------------------------------------------------------------------------------------------
 
@@ -57,6 +70,19 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         await ezsp.connect()
         await ezsp.write_config(self.config["ezsp_config"])
         await self._register_again()
+
+    async def initialize(self, *, auto_form: bool = False) -> None:
+        """Start the network; raise RadioError where the trust centre is not as closed as it was told."""
+        await super().initialize(auto_form=auto_form)
+        for name, wanted in self.config["ezsp_policies"].items():
+            status, decision = await self._ezsp.getPolicy(policyId=ember.EzspPolicyId[name])
+            if ember.sl_Status.from_ember_status(status) == ember.sl_Status.OK and int(decision) == wanted:
+                continue
+            told = f"the coordinator has {name} {int(decision):#04x} and does not take {wanted:#04x}"
+            if name not in GUARDED_POLICIES:
+                logger.warning("%s", told)
+                continue
+            raise RadioError(told, hint="its firmware is not fit for a trust centre: flash another")
 
     async def form_network(self, *, fast: bool = False) -> None:
         """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
@@ -76,6 +102,7 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
     async def start_network(self) -> None:
         """Start, and take the address table over."""
         await super().start_network()
+        self._links = EzspLinkKeys(self._ezsp, admitted=self._gate.admits)
         status, size = await self._ezsp.getConfigurationValue(
             configId=ember.EzspConfigId.CONFIG_ADDRESS_TABLE_SIZE
         )
@@ -103,6 +130,13 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         (state,) = await self._ezsp.networkState()
         if self._watched and state != ember.EmberNetworkStatus.JOINED_NETWORK:
             raise CoordinatorResetError(f"the coordinator's network is down ({state.name})")
+
+    @property
+    def link_keys(self) -> EzspLinkKeys:
+        """The coordinator's key table."""
+        if self._links is None:
+            raise RadioError("the coordinator is not running")
+        return self._links
 
     # -- frames ------------------------------------------------------------------------------------------
 
@@ -147,13 +181,31 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         # One after the other, of however many: each must be heard before anything is sent to it.
         self._background("place", "all", self._place_all())
 
+    def _handle_tc_join_handler(
+        self,
+        nwk: NWK,
+        ieee: EUI64,
+        device_update_status: ember.EmberDeviceUpdate,
+        decision: ember.EmberJoinDecision,
+        parent_nwk: NWK,
+    ) -> None:
+        # Private, because bellows tells of the kind of join nowhere else, and erases keys some time later.
+        unsecured = ember.EmberDeviceUpdate.STANDARD_SECURITY_UNSECURED_JOIN
+        if device_update_status == unsecured and decision != ember.EmberJoinDecision.DENY_JOIN:
+            self._gate.joined_afresh(to_eui64(ieee))
+        super()._handle_tc_join_handler(nwk, ieee, device_update_status, decision, parent_nwk)
+
     async def cleanup_tc_link_key(self, ieee: EUI64) -> None:
-        """Write the key that `ieee` just joined with, where bellows would erase the device's key."""
-        key = self._keys.get(ieee)
-        if key is not None and not await store_link_key(
-            self._ezsp, ieee, key, admitted=lambda other: self._gate.admits(to_eui64(other))
-        ):
-            logger.error("the coordinator has no room for the link key of %s", to_eui64(ieee))
+        """Write the key that `ieee` just joined with, where bellows would erase the device's key.
+
+        Where keys are established the device's key was erased by then, or there is a new one.
+        """
+        if self._settings.link_security is LinkSecurity.KEY_ESTABLISHMENT:
+            return
+        async with self._writing_key:
+            key = self._keys.get(ieee)
+            if key is not None and not await self.link_keys.install(to_eui64(ieee), 0, key.serialize()):
+                logger.error("the coordinator has no room for the link key of %s", to_eui64(ieee))
 
     async def _place_all(self) -> None:
         for device in tuple(self.devices.values()):
@@ -168,14 +220,28 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         if device.ieee == self.state.node_info.ieee:
             return
         sleepy = device.node_desc is not None and not device.node_desc.is_receiver_on_when_idle
-        index = self._addresses.place(to_eui64(device.ieee), int(nwk), sleepy=sleepy)
+        eui64 = to_eui64(device.ieee)
+        index = self._addresses.place(eui64, int(nwk), sleepy=sleepy)
         if index is None:
             return
+        changes = await self.link_keys.owner(nwk) != eui64
+        if changes:
+            self._gate.address_changing(nwk)
+        try:
+            # Whoever stood there before no longer does, and the coordinator takes the first that it finds.
+            for stale in self._addresses.others_at(eui64, int(nwk)):
+                await self._write_address(*stale, nwk=UNUSED_NWK, sleepy=False)
+            if not await self._write_address(eui64, index, nwk=nwk, sleepy=sleepy):
+                self._addresses.forget(eui64)
+        finally:
+            if changes:
+                self._gate.address_changed(nwk)
+
+    async def _write_address(self, device: Eui64, index: int, *, nwk: int, sleepy: bool) -> bool:
         status, *_ = await self._ezsp.replaceAddressTableEntry(
-            addressTableIndex=index, newEui64=device.ieee, newId=nwk, newExtendedTimeout=sleepy
+            addressTableIndex=index, newEui64=to_ieee(device), newId=nwk, newExtendedTimeout=sleepy
         )
-        if ember.sl_Status.from_ember_status(status) != ember.sl_Status.OK:
-            self._addresses.forget(to_eui64(device.ieee))
+        return bool(ember.sl_Status.from_ember_status(status) == ember.sl_Status.OK)
 
     # -- the doors ---------------------------------------------------------------------------------------
 
@@ -183,9 +249,14 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         """Close the network, its trust centre and every key that waits for a device."""
         await super().permit(time_s, node)
         if not time_s:
-            self._keys.clear()
+            async with self._writing_key:
+                self._keys.clear()
             await self._ezsp.clearTransientLinkKeys()
-            await self._ezsp.setPolicy(policyId=ember.EzspPolicyId.TRUST_CENTER_POLICY, decisionId=CLOSED)
+            (status,) = await self._ezsp.setPolicy(
+                policyId=ember.EzspPolicyId.TRUST_CENTER_POLICY, decisionId=CLOSED
+            )
+            if ember.sl_Status.from_ember_status(status) != ember.sl_Status.OK:
+                raise RadioError(f"the coordinator does not close its trust centre: {status.name}")
 
     async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
         """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""

@@ -66,7 +66,7 @@ class HanEzsp(EZSP):  # type: ignore[misc]  # bellows is published without types
         if self.ezsp_version < OLDEST_VERSION:
             raise RadioError(
                 f"the coordinator speaks EZSP v{self.ezsp_version}, this hub v{OLDEST_VERSION} and later",
-                hint="update its firmware to EmberZNet 7.4 or later",
+                hint="update its firmware to EmberZNet 6.7 or later, 7.4 where there is one",
             )
 
     async def get_xncp_features(self) -> FirmwareFeatures:

@@ -13,8 +13,10 @@ from zigpy_znp.exceptions import CommandNotRecognized
 from zigpy_znp.types.nvids import OsalNvIds
 from zigpy_znp.zigbee.application import ControllerApplication
 
-from hanota.radio.application import CoordinatorResetError, HanApplication
+from hanota.errors import RadioError
+from hanota.radio.application import CoordinatorResetError, HanApplication, to_eui64
 from hanota.radio.znp.huge import LARGEST_REQUEST, HugeZnp
+from hanota.radio.znp.keys import ZnpLinkKeys
 from hanota.zse.fragmentation import cut
 
 if TYPE_CHECKING:
@@ -38,6 +40,18 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
         self._znp = znp
         znp.set_application(self)
         self._bind_callbacks()
+
+    @property
+    def link_keys(self) -> ZnpLinkKeys:
+        """The coordinator's link keys."""
+        if self._znp is None:
+            raise RadioError("the coordinator is not running")
+        return ZnpLinkKeys(self._znp)
+
+    def on_zdo_tc_device_join(self, msg: Any) -> None:
+        """Also tell that the coordinator may have dropped the device's key: it does at a fresh join."""
+        self._gate.came_back(to_eui64(msg.SrcIEEE))
+        super().on_zdo_tc_device_join(msg)
 
     async def form_network(self, *, fast: bool = False) -> None:
         """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
