@@ -157,8 +157,18 @@ class FakeRadio:
     async def stop(self) -> None:
         self.state = RadioState.STOPPED
 
+    def room(self, device: Eui64) -> int | None:
+        return None
+
     async def send(
-        self, device: Eui64, cluster: int, data: bytes, *, priority: Priority, encrypted: bool = True
+        self,
+        device: Eui64,
+        cluster: int,
+        data: bytes,
+        *,
+        priority: Priority,
+        encrypted: bool = True,
+        acknowledged: bool = True,
     ) -> None:
         self.sent.append(Sent(device, cluster, data, priority, encrypted))
         await asyncio.sleep(self.LATENCY)

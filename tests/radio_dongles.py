@@ -20,7 +20,7 @@ from hanota.eui64 import Eui64
 if TYPE_CHECKING:
     from hanota.emulator.air import Air
     from hanota.emulator.ezsp.frames import Command
-    from hanota.emulator.line import Direction
+    from hanota.emulator.line import Direction, LineSettings
 
 HUB = Eui64.parse("00-12-4B-00-AA-BB-CC-DD")
 
@@ -57,7 +57,7 @@ class Dongle(ABC):
     """Of EZSP, or the release of Z-Stack; None is the usual one."""
 
     @abstractmethod
-    def make(self, air: Air, eui64: Eui64 = HUB) -> Ncp:
+    def make(self, air: Air, eui64: Eui64 = HUB, line: LineSettings | None = None) -> Ncp:
         """Make one, factory new."""
 
     @abstractmethod
@@ -104,9 +104,9 @@ class ZnpDongle(Dongle):
     def __str__(self) -> str:
         return "znp" if self.version is None else f"znp-{self.version}"
 
-    def make(self, air: Air, eui64: Eui64 = HUB) -> ZnpCoordinator:
+    def make(self, air: Air, eui64: Eui64 = HUB, line: LineSettings | None = None) -> ZnpCoordinator:
         personality = Z_STACK_3_30 if self.version is None else PERSONALITIES[self.version]
-        return ZnpCoordinator(air, eui64=eui64, personality=personality)
+        return ZnpCoordinator(air, eui64=eui64, personality=personality, line=line)
 
     def network(self, ncp: Ncp) -> Network:
         assert isinstance(ncp, ZnpCoordinator)
@@ -156,8 +156,8 @@ class EzspDongle(Dongle):
     def __str__(self) -> str:
         return f"ezsp-v{self.version}"
 
-    def make(self, air: Air, eui64: Eui64 = HUB) -> EzspCoordinator:
-        return EzspCoordinator(air, eui64=eui64, version=self.version)
+    def make(self, air: Air, eui64: Eui64 = HUB, line: LineSettings | None = None) -> EzspCoordinator:
+        return EzspCoordinator(air, eui64=eui64, version=self.version, line=line)
 
     def network(self, ncp: Ncp) -> Network:
         assert isinstance(ncp, EzspCoordinator)

@@ -129,8 +129,12 @@ async def keyed_bench(
     air: Air | None = None,
     listener: Listener | None = None,
     site: SiteCredentials | None = None,
+    seed: int = 2,
 ) -> AsyncIterator[KeyedBench]:
-    """Start a coordinator that demands established keys and stop it afterwards."""
+    """Start a coordinator that demands established keys and stop it afterwards.
+
+    One with another `seed` has other ephemeral keys.
+    """
     air = air or Air()
     ncp = ncp or dongle.make(air)
     radio = Coordinator(
@@ -138,7 +142,7 @@ async def keyed_bench(
         settings,
         clock=LoopClock(asyncio.get_running_loop(), EPOCH),
         credentials=site or credentials(HUB),
-        entropy=entropy(2),
+        entropy=entropy(seed),
     )
     with published("dongle", ncp), measured_by_loop(bellows.ash):
         async with started(KeyedBench(air, ncp, radio, listener or Listener())) as running:

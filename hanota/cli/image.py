@@ -1,4 +1,7 @@
-"""`hanota image`: OTA files inspected, built and verified, without a radio or a database."""
+"""`hanota image`: OTA files inspected, built and verified, without a radio or a database.
+
+The commands on a database are in `hanota.cli.image_library`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     Json = str | int | None | Mapping[str, "Json"] | Sequence["Json"]
 
-app = typer.Typer(no_args_is_help=True, help="OTA files: inspect, build, verify.")
+app = typer.Typer(no_args_is_help=True, help="OTA files: inspect, build, verify; the image library.")
 
 _DEFAULT_IMAGE_TYPE: Final = {
     ImageShape.PPMID: IMAGE_TYPE_PPMID,
@@ -121,7 +124,7 @@ def build(
             header_string=pad_header_string(header_string),
             hardware_versions=_hardware_versions(hardware_min, hardware_max),
         )
-        ota_file = _build(shape, header, _read(manufacturer_image), key, force_replace)
+        ota_file = _build(shape, header, read_image_file(manufacturer_image), key, force_replace)
         _write(output, ota_file.data)
     except HanotaError as error:
         fail(error)
@@ -183,11 +186,14 @@ def _hardware_versions(minimum: int | None, maximum: int | None) -> HardwareVers
 
 
 def _read_image(path: Path, shape: ImageShape | None) -> OtaFile:
-    return parse_image(_read(path), shape)
+    return parse_image(read_image_file(path), shape)
 
 
-def _read(path: Path) -> bytes:
-    """Read a file, one octet past the size limit at most: enough for the parser to refuse it."""
+def read_image_file(path: Path) -> bytes:
+    """Read a file, one octet past the size limit at most: enough for the parser to refuse it.
+
+    Raise ConfigError where it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(ImageLimits().total_image_size + 1)

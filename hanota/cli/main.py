@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hanota import __version__
-from hanota.cli import credentials, demo, emulate, gbcs, image
+from hanota.cli import credentials, demo, duis, emulate, gbcs, image_library
 from hanota.cli.output import console
 
 app = typer.Typer(
@@ -16,8 +16,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(image.app, name="image")
+app.add_typer(image_library.app, name="image")
 app.add_typer(gbcs.app, name="gbcs")
+app.add_typer(duis.app, name="duis")
 app.add_typer(credentials.app, name="credentials")
 app.command(name="demo")(demo.demo)
 app.command(name="emulate")(emulate.emulate)

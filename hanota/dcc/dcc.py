@@ -8,8 +8,8 @@ from hanota.dcc.errors import RequestRejectedError
 from hanota.errors import LocalProtocolError, RemoteProtocolError, UnverifiableError
 from hanota.gbcs.activate_firmware import CANCELLATION
 from hanota.gbcs.counters import MAXIMUM_COUNTER
-from hanota.hub.distribution import IMAGE_SHAPE
 from hanota.hub.events import EventKind, Party
+from hanota.hub.image_library import IMAGE_SHAPE
 from hanota.hub.jobs import JobKind, Trigger
 from hanota.hub.ports import DeviceType
 from hanota.ota.image import parse_image

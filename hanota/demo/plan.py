@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hanota.demo.parties import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
 from hanota.errors import ConfigError
-from hanota.hub.distribution import IMAGE_SHAPE
+from hanota.hub.image_library import IMAGE_SHAPE
 from hanota.hub.jobs import JobKind
 from hanota.ota.build import build_ppmid_image, build_signed_image
 from hanota.ota.fields import ImageId

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.hub.events import EventKind
 
@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hanota.hub.events import Event, Json
+
+
+_CLIENT_ATTRIBUTES: Final = (
+    "image_upgrade_status",
+    "file_offset",
+    "current_file_version",
+    "downloaded_file_version",
+    "upgrade_activation_policy",
+    "upgrade_timeout_policy",
+)
+"""Those that say how an update stands; the event has them all."""
 
 
 def describe(event: Event) -> str:
@@ -83,7 +94,7 @@ def describe(event: Event) -> str:
         case EventKind.BLOCK_SIZE_LEARNT:
             return f"blocks of {detail['octets']} octets from now on: longer ones were lost"
         case EventKind.CLIENT_ATTRIBUTES:
-            return f"client attributes: {', '.join(f'{name} {value}' for name, value in detail.items())}"
+            return f"client attributes: {_attributes(detail)}"
         case EventKind.UPGRADE_END:
             return f"Upgrade End Request {detail['status']}{_rate(detail)}"
         case EventKind.UPGRADE_END_ANSWERED:
@@ -116,6 +127,11 @@ def parties(event: Event) -> str:
 def is_milestone(event: Event) -> bool:
     """Tell whether the event belongs in the short transcript: everything but the progress in between."""
     return event.kind is not EventKind.TRANSFER_PROGRESS
+
+
+def _attributes(detail: Mapping[str, Json]) -> str:
+    shown = (name for name in _CLIENT_ATTRIBUTES if name in detail)
+    return ", ".join(f"{name.replace('_', ' ')} {detail[name]}" for name in shown)
 
 
 def _because(detail: Mapping[str, Json]) -> str:

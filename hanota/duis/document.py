@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 SERVICE_USER_GATEWAY: Final = "http://www.dccinterface.co.uk/ServiceUserGateway"
-"""Namespace of every DUIS request element, written `sr:` by custom."""
+"""Namespace of every DUIS element, written `sr:` by custom."""
 XML_SIGNATURE: Final = "http://www.w3.org/2000/09/xmldsig#"
 """Namespace of XMLDSig, written `ds:` by custom."""
 
 _PREFIXES: Final = {SERVICE_USER_GATEWAY: "sr", XML_SIGNATURE: "ds"}
+_DOCUMENTS: Final = ("Request", "Response")
 _WHITESPACE: Final = " \t\r\n"
+_SCHEMA_VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 class DuisError(RemoteProtocolError):
@@ -27,13 +30,16 @@ class DuisError(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class DocumentLimits:
-    """How large a DUIS request may be; what is larger is refused before it costs memory."""
+    """How large a DUIS document may be; what is larger is refused before it costs memory."""
 
     document_size: int = 16 * 1024 * 1024
     """Octets. The schema's largest Firmware Image (13,653,336 octets in base64) and Device ID List fit."""
     markup: int = 4096
     """`<` and `=` characters: every element and every attribute has one, so this bounds the tree.
     A signed request has about 100."""
+    depth: int = 32
+    """Elements inside one another. The deepest document here, a DCC alert with a firmware transfer alert, has
+    7; canonicalisation recurses."""
     firmware_image_size: int = 10_240_000
     """Octets: maxLength of FirmwareImage in the schema."""
     device_ids: int = 50_000
@@ -50,11 +56,27 @@ def parse_document(document: bytes, limits: DocumentLimits) -> _Element:
     if len(document) > limits.document_size:
         raise DuisError(f"the document has {len(document)} octets, more than {limits.document_size}")
     if b"<!DOCTYPE" in document:
-        raise DuisError("a document type declaration is not allowed in a DUIS request")
+        raise DuisError("a document type declaration is not allowed in a DUIS document")
     if document.count(b"<") + document.count(b"=") > limits.markup:
         raise DuisError(f"the document has more than {limits.markup} tags and attributes")
-    # The encoding is forced: in any other one `<!DOCTYPE` could hide from the search above.
-    parser = etree.XMLParser(
+    try:
+        root = etree.fromstring(document, hardened_parser())
+    except etree.XMLSyntaxError as error:
+        raise DuisError(f"not an XML document in UTF-8: {error.msg}") from error
+    depth = 0
+    for event, _ in etree.iterwalk(root, events=("start", "end")):
+        depth += 1 if event == "start" else -1
+        if depth > limits.depth:
+            raise DuisError(f"the document has more than {limits.depth} elements inside one another")
+    return root
+
+
+def hardened_parser() -> etree.XMLParser:
+    """Return a parser that expands and fetches nothing; `parse_document` sets its limits.
+
+    The encoding is forced: in any other one `<!DOCTYPE` could hide from the search for it.
+    """
+    return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
         no_network=True,
@@ -62,10 +84,24 @@ def parse_document(document: bytes, limits: DocumentLimits) -> _Element:
         remove_comments=True,
         remove_pis=True,
     )
-    try:
-        return etree.fromstring(document, parser)
-    except etree.XMLSyntaxError as error:
-        raise DuisError(f"not an XML document in UTF-8: {error.msg}") from error
+
+
+def document_name(root: _Element) -> str:
+    """Return `Request` or `Response`; raise DuisError where the document is neither."""
+    if root.tag not in {qname(SERVICE_USER_GATEWAY, document) for document in _DOCUMENTS}:
+        raise DuisError(
+            f"expected {' or '.join(f'sr:{document}' for document in _DOCUMENTS)} in namespace "
+            f"{SERVICE_USER_GATEWAY}, got {describe(root)}"
+        )
+    return etree.QName(root).localname
+
+
+def check_root(root: _Element, name: str) -> None:
+    """Raise DuisError unless the document is a `Request` or a `Response`, as `name` says."""
+    if root.tag != qname(SERVICE_USER_GATEWAY, name):
+        raise DuisError(f"expected sr:{name} in namespace {SERVICE_USER_GATEWAY}, got {describe(root)}")
+    if not _SCHEMA_VERSION.fullmatch(root.get("schemaVersion") or ""):
+        raise DuisError(f"{name}: expected attribute schemaVersion, such as 5.4")
 
 
 def text(element: _Element) -> str:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import binascii
-import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from hanota.duis import values
 from hanota.duis.document import (
-    SERVICE_USER_GATEWAY,
     XML_SIGNATURE,
     DocumentLimits,
     DuisError,
     ElementSequence,
-    describe,
+    check_root,
     parse_document,
     path,
-    qname,
-    text,
     token,
 )
 from hanota.duis.request import (
     BODY_ELEMENTS,
     COMMAND_VARIANTS,
-    EUI_PATTERN,
     FIRMWARE_HASH_SIZE,
-    FIRMWARE_VERSION_LENGTH,
     ActivateFirmware,
     ReadFirmwareVersion,
     RequestId,
@@ -34,17 +27,13 @@ from hanota.duis.request import (
     UpdateFirmware,
     UpdatePpmidFirmware,
 )
-from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lxml.etree import _Element
 
-_EUI: Final = re.compile(EUI_PATTERN)
-_HASH: Final = re.compile(f"[0-9A-Fa-f]{{{2 * FIRMWARE_HASH_SIZE}}}")
-_SCHEMA_VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_DATE_TIME: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-)
+    from hanota.eui64 import Eui64
 
 
 def parse_request(document: bytes, limits: DocumentLimits | None = None) -> ServiceRequest:
@@ -54,10 +43,7 @@ def parse_request(document: bytes, limits: DocumentLimits | None = None) -> Serv
     """
     limits = limits or DocumentLimits()
     root = parse_document(document, limits)
-    if root.tag != qname(SERVICE_USER_GATEWAY, "Request"):
-        raise DuisError(f"expected sr:Request in namespace {SERVICE_USER_GATEWAY}, got {describe(root)}")
-    if not _SCHEMA_VERSION.fullmatch(root.get("schemaVersion") or ""):
-        raise DuisError("Request: expected attribute schemaVersion, such as 5.4")
+    check_root(root, "Request")
     children = ElementSequence(root)
     header = children.required("Header")
     body = children.required("Body")
@@ -72,11 +58,11 @@ def parse_request(document: bytes, limits: DocumentLimits | None = None) -> Serv
 
 def _header(element: _Element) -> tuple[RequestId, ServiceReference]:
     fields = ElementSequence(element)
-    request_id = _request_id(fields.required("RequestID"))
+    request_id = values.request_id(fields.required("RequestID"))
     fields.optional("FirstInSequence")
     fields.optional("PrecedingServiceRequestID")
     variant = fields.required("CommandVariant")
-    reference = _service_reference(fields.required("ServiceReference"))
+    reference = values.enumerated(fields.required("ServiceReference"), ServiceReference)
     _expect(fields.required("ServiceReferenceVariant"), reference, reference)
     _expect(variant, str(COMMAND_VARIANTS[reference]), reference)
     fields.end()
@@ -95,7 +81,8 @@ def _body(
             request = UpdatePpmidFirmware(request_id, *_update(fields, limits))
         case ServiceReference.ACTIVATE_FIRMWARE:
             when = _execution_date_time(fields)
-            request = ActivateFirmware(request_id, _firmware_hash(fields.required("FirmwareHash")), when)
+            firmware_hash = values.hexadecimal(fields.required("FirmwareHash"), FIRMWARE_HASH_SIZE)
+            request = ActivateFirmware(request_id, firmware_hash, when)
         case ServiceReference.READ_FIRMWARE_VERSION:
             request = ReadFirmwareVersion(request_id, _execution_date_time(fields))
         case _:
@@ -107,25 +94,9 @@ def _body(
 def _update(fields: ElementSequence, limits: DocumentLimits) -> tuple[bytes, str, tuple[Eui64, ...]]:
     return (
         _firmware_image(fields.required("FirmwareImage"), limits),
-        _firmware_version(fields.required("FirmwareVersion")),
-        _device_ids(fields.required("DeviceIDList"), limits),
+        values.firmware_version(fields.required("FirmwareVersion")),
+        values.device_ids(fields.required("DeviceIDList"), limits),
     )
-
-
-def _request_id(element: _Element) -> RequestId:
-    try:
-        return RequestId.parse(token(element))
-    except DuisError as error:
-        raise DuisError(f"{path(element)}: {error}") from None
-
-
-def _service_reference(element: _Element) -> ServiceReference:
-    value = text(element)
-    try:
-        return ServiceReference(value)
-    except ValueError:
-        known = ", ".join(ServiceReference)
-        raise DuisError(f"{path(element)}: expected one of {known}, got {value[:20]!r}") from None
 
 
 def _expect(element: _Element, expected: str, reference: ServiceReference) -> None:
@@ -135,10 +106,7 @@ def _expect(element: _Element, expected: str, reference: ServiceReference) -> No
 
 
 def _firmware_image(element: _Element, limits: DocumentLimits) -> bytes:
-    try:
-        image = binascii.a2b_base64(b"".join(text(element).encode("ascii").split()), strict_mode=True)
-    except ValueError as error:
-        raise DuisError(f"{path(element)}: expected base64: {error}") from None
+    image = values.base64(element)
     if len(image) > limits.firmware_image_size:
         raise DuisError(
             f"{path(element)}: expected at most {limits.firmware_image_size} octets, got {len(image)}"
@@ -146,54 +114,6 @@ def _firmware_image(element: _Element, limits: DocumentLimits) -> bytes:
     return image
 
 
-def _firmware_version(element: _Element) -> str:
-    version = text(element)
-    if not 1 <= len(version) <= FIRMWARE_VERSION_LENGTH:
-        raise DuisError(
-            f"{path(element)}: expected 1 to {FIRMWARE_VERSION_LENGTH} characters, got {len(version)}"
-        )
-    return version
-
-
-def _device_ids(element: _Element, limits: DocumentLimits) -> tuple[Eui64, ...]:
-    values = text(element).split(",", limits.device_ids)
-    if len(values) > limits.device_ids:
-        raise DuisError(f"{path(element)}: expected at most {limits.device_ids} EUIs")
-    devices: dict[Eui64, None] = {}
-    for value in values:
-        if not _EUI.fullmatch(value):
-            raise DuisError(
-                f"{path(element)}: expected EUIs such as 00-DB-12-34-56-78-90-A4 parted by commas, "
-                f"got {value[:40]!r}"
-            )
-        device = Eui64.parse(value)
-        # The schema lets an EUI stand twice; one request cannot mean two updates of one device.
-        if device in devices:
-            raise DuisError(f"{path(element)}: {device} stands there twice")
-        devices[device] = None
-    return tuple(devices)
-
-
-def _firmware_hash(element: _Element) -> bytes:
-    value = token(element)
-    if not _HASH.fullmatch(value):
-        raise DuisError(f"{path(element)}: expected {2 * FIRMWARE_HASH_SIZE} hex digits, got {value[:80]!r}")
-    return bytes.fromhex(value)
-
-
 def _execution_date_time(fields: ElementSequence) -> datetime | None:
     element = fields.optional("ExecutionDateTime")
-    if element is None:
-        return None
-    value = token(element)
-    # The schema lets the time zone be missing; a device must not activate an hour early for it.
-    fault = DuisError(
-        f"{path(element)}: expected a date and time with time zone, such as 2030-01-15T09:00:00.00Z, "
-        f"got {value[:40]!r}"
-    )
-    if not _DATE_TIME.fullmatch(value):
-        raise fault
-    try:
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise fault from None
+    return None if element is None else values.date_time(element)

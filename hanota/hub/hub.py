@@ -5,35 +5,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hanota.errors import RadioError, StoreError
-from hanota.gbcs.alerts import firmware_transfer_alert
-from hanota.gbcs.crypto import sign
-from hanota.hub.activation_watch import ActivationSettings, ActivationWatch
+from hanota.hub.activation_watch import ActivationWatch
 from hanota.hub.delivery import Delivery
 from hanota.hub.distribution import Distribution
 from hanota.hub.events import EventKind, Party
 from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
 from hanota.hub.link_keys import LinkKeys
-from hanota.hub.refusals import Refusals, RefusalSettings
+from hanota.hub.refusals import Refusals
+from hanota.hub.settings import HubSettings
+from hanota.hub.transfer_alerts import TransferAlerts
 from hanota.hub.tunnels import Tunnels
-from hanota.ota.settings import OtaServerSettings
 from hanota.zcl import ClusterId
-from hanota.zse.tunneling import TunnelClientSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
-    from hanota.gbcs.alerts import TransferResponseCode
     from hanota.gbcs.certificates import Credentials
     from hanota.hub.events import Json
-    from hanota.hub.jobs import Job, JobKind
+    from hanota.hub.image_library import ImageLibrary
+    from hanota.hub.jobs import Job, JobKind, JobOptions
     from hanota.hub.journal import Journal
     from hanota.hub.ports import (
         DeviceLogEntry,
@@ -46,24 +43,9 @@ if TYPE_CHECKING:
     )
     from hanota.hub.progress import Progress
 
+__all__ = ["Hub", "HubSettings"]
+
 logger = logging.getLogger(__name__)
-
-_ALERT_COUNTER: Final = "sent"
-"""The counter of what the hub itself has sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class HubSettings:
-    """The hub's limits."""
-
-    frames_waiting: int = 16
-    """Frames queued for one device; what it asks for faster than the radio carries is lost."""
-    progress_interval: float = 10
-    """Seconds between progress events of one transfer: a journal is kept, so it must stay small."""
-    activation: ActivationSettings = field(default_factory=ActivationSettings)
-    refusals: RefusalSettings = field(default_factory=RefusalSettings)
-    ota: OtaServerSettings = field(default_factory=OtaServerSettings)
-    tunnel: TunnelClientSettings = field(default_factory=TunnelClientSettings)
 
 
 class Hub:
@@ -83,7 +65,6 @@ class Hub:
         broker: Eui64,
         settings: HubSettings | None = None,
     ) -> None:
-        self._credentials, self._broker = credentials, broker
         self._radio, self._store, self._journal, self._clock = radio, store, journal, clock
         self._settings = settings or HubSettings()
         self._uplink: Uplink | None = None
@@ -100,6 +81,7 @@ class Hub:
         self.refusals = Refusals(journal, clock, self._settings.refusals)
         self._watch = ActivationWatch(self._settings.activation)
         journal.subscribe(self._watch.follow)
+        alerts = TransferAlerts(credentials, broker, store, journal, clock, self._message_received)
         self._distribution = Distribution(
             store,
             journal,
@@ -107,9 +89,9 @@ class Hub:
             self._delivery,
             self.refusals,
             clock,
-            settings=self._settings.ota,
-            progress_interval=self._settings.progress_interval,
-            transfer_ended=self._transfer_ended,
+            settings=self._settings,
+            wake=self._wake,
+            transfer_ended=alerts.transfer_ended,
         )
         self._tunnels = Tunnels(
             journal,
@@ -174,13 +156,44 @@ class Hub:
         await self._radio.permit_joining(entry.device, entry.install_code, join_seconds)
         self._note(EventKind.JOIN_PERMITTED, entry.device, seconds=join_seconds)
 
+    @property
+    def library(self) -> ImageLibrary:
+        """The image library."""
+        return self._distribution.library
+
     def distribute(
-        self, request_id: str, kind: JobKind, image: bytes, devices: Sequence[Eui64]
+        self,
+        request_id: str,
+        kind: JobKind,
+        image: bytes,
+        devices: Sequence[Eui64],
+        options: JobOptions | None = None,
     ) -> Sequence[Job]:
-        """Begin to bring one Upgrade Image to `devices` and return their jobs; raise RemoteProtocolError."""
-        jobs = self._distribution.distribute(request_id, kind, image, devices)
+        """Begin to bring one Upgrade Image to `devices` and return their jobs.
+
+        Raise RemoteProtocolError for the image's fault, LocalProtocolError for options that cannot be.
+        """
+        jobs = self._distribution.distribute(request_id, kind, image, devices, options)
         self._wake()
         return jobs
+
+    def approve(self, device: Eui64) -> None:
+        """Let a device have the last block of its image; LocalProtocolError where none waits for that."""
+        self._distribution.approve(device)
+        self._wake()
+
+    def pause(self, devices: Iterable[Eui64] | None = None, *, reason: str) -> None:
+        """Have devices wait with their next image blocks, with None all that have a job now."""
+        self._distribution.pause(devices, reason)
+
+    def go_on(self, devices: Iterable[Eui64] | None = None) -> None:
+        """Serve paused devices again, with None all; each comes back within its wait."""
+        self._distribution.go_on(devices)
+
+    def read_client_attributes(self, device: Eui64) -> None:
+        """Ask a device for the attributes of its OTA Upgrade client; event CLIENT_ATTRIBUTES tells them."""
+        self._distribution.read_attributes(device)
+        self._wake()
 
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if it has one; the transfer is answered ABORT."""
@@ -305,23 +318,6 @@ class Hub:
             raise RadioError("a message came before the hub was started")
         self._uplink.message_received(device, octets)
 
-    def _transfer_ended(self, job: Job, code: TransferResponseCode) -> None:
-        """Author CCS08, the one GBCS message of the hub's own, signed with its Digital Signing key."""
-        own = self._credentials.eui64
-        counter = self._store.counter(_ALERT_COUNTER, own) + 1
-        alert = firmware_transfer_alert(
-            own,
-            self._broker,
-            counter,
-            device=job.device,
-            firmware_version=job.firmware_version,
-            response_code=code,
-            now=self._clock.now(),
-        )
-        with self._journal.transaction():
-            self._store.raise_counter(_ALERT_COUNTER, own, counter)
-            self._message_received(own, sign(alert, self._credentials.signing_key).encode())
-
     def _send_failed(self, device: Eui64, octets: bytes, reason: str) -> None:
         if self._uplink is not None:
             self._uplink.message_undelivered(device, octets, reason)
@@ -368,19 +364,23 @@ class Hub:
         self._arm()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Have the timer fire no later than what is due next; one that fires too early is set again."""
         parts = (self._distribution, self._tunnels, self._watch)
-        timers = [part.next_timer() for part in parts]
-        due = min((timer for timer in timers if timer is not None), default=None)
-        if due is not None:
-            delay = max(0.0, due - self._clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+        due = min((at for part in parts if (at := part.next_timer()) is not None), default=None)
+        if due is None:
+            return
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, due - self._clock.now())
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        self._distribution.expire()
+        with self._storing():
+            self._distribution.expire()
         now = self._clock.now()
         self._tunnels.expire(now)
         silent, over = self._watch.expire(now)

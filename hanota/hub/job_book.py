@@ -27,6 +27,8 @@ class JobBook:
         self._store, self._journal, self._clock = store, journal, clock
         self._open: dict[Eui64, Job] = {}
         self._to_abort: dict[Eui64, Job] = {}
+        self.changes = 0
+        """Rises with every change of a job."""
         self._load()
         journal.on_rollback(self._load)
 
@@ -52,6 +54,7 @@ class JobBook:
                 options=options,
             )
             self._open[device] = job
+            self.changes += 1
             self._to_abort.pop(device, None)
             self._record_state(job, "Service Request accepted")
         return job
@@ -126,6 +129,7 @@ class JobBook:
     def _write(self, job: Job) -> None:
         """Write the row, and what is in memory before the listeners hear of it; a rollback loads it again."""
         self._store.update_job(job)
+        self.changes += 1
         if not job.state.is_end:
             self._open[job.device] = job
             return
@@ -134,6 +138,7 @@ class JobBook:
             self._to_abort[job.device] = job
 
     def _load(self) -> None:
+        self.changes += 1
         newest = {job.device: job for job in self._store.jobs()}
         self._open = {device: job for device, job in newest.items() if not job.state.is_end}
         self._to_abort = {

@@ -151,13 +151,28 @@ class HanRadio(Protocol):
         """Close the coordinator; never raises."""
         ...
 
+    def room(self, device: Eui64) -> int | None:
+        """Return the most octets of a ZCL frame to `device` that need no fragments, None if not known.
+
+        It counts what APS encryption and the route take.
+        """
+        ...
+
     async def send(
-        self, device: Eui64, cluster: int, data: bytes, *, priority: Priority, encrypted: bool = True
+        self,
+        device: Eui64,
+        cluster: int,
+        data: bytes,
+        *,
+        priority: Priority,
+        encrypted: bool = True,
+        acknowledged: bool = True,
     ) -> None:
         """Send one ZCL frame to the endpoint of `device` that has `cluster`; return when it is delivered.
 
-        Raise DeliveryError when the device did not acknowledge, RadioError when the coordinator is lost,
-        LocalProtocolError when the frame is larger than the radio carries.
+        One that is not `acknowledged` counts as delivered when it is off the air. Raise DeliveryError when
+        the device did not acknowledge, RadioError when the coordinator is lost, LocalProtocolError when the
+        frame is larger than the radio carries.
         """
         ...
 

@@ -1,16 +1,22 @@
-"""How far a transfer is: offset, rate and time left."""
+"""What a job sees of its transfer: how far it is, how fast, what was repeated, how strong the signal is."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64
 
-RATE_WINDOW_SECONDS: Final = 15.0
-"""The rate is the mean over this time: long enough to smooth retries, short enough to show a stall."""
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How a device is heard; None where the radio does not tell."""
+
+    lqi: int | None = None
+    """0 to 255."""
+    rssi: int | None = None
+    """dBm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,17 @@ class Progress:
     octets: int
     total: int
     rate: float | None
+    repeats: int = 0
+    """Blocks served more than once."""
+    waits: int = 0
+    """Requests answered WAIT_FOR_DATA."""
+    signal: Signal = Signal()
+    """Of the last frame."""
+
+    @property
+    def percentage(self) -> float:
+        """How much of the image was served, 0 to 100."""
+        return 100 * self.octets / self.total
 
     @property
     def seconds_left(self) -> float | None:
@@ -29,44 +46,38 @@ class Progress:
         return None if not self.rate else (self.total - self.octets) / self.rate
 
 
-class TransferMeter:
-    """Follows the highest offset served and the rate over the last `RATE_WINDOW_SECONDS`."""
+class Signals:
+    """The last signal of each device, and the weakest since its transfer began."""
 
-    def __init__(self, device: Eui64, job: int, total: int) -> None:
-        self._device, self._job, self._total = device, job, total
-        self._octets = 0
-        self._repeats = 0
-        self._first_offset = 0
-        self._started: float | None = None
-        self._samples: deque[tuple[float, int]] = deque()
+    def __init__(self) -> None:
+        self._last: dict[Eui64, Signal] = {}
+        self._weakest: dict[Eui64, tuple[int | None, int | None]] = {}
 
-    @property
-    def repeats(self) -> int:
-        """Blocks served more than once."""
-        return self._repeats
+    def heard(self, device: Eui64, lqi: int | None, rssi: int | None) -> None:
+        """Take the signal of one frame; kept for admitted devices only, so this stays small."""
+        self._last[device] = Signal(lqi, rssi)
+        weakest = self._weakest.get(device)
+        if weakest is None:
+            self._weakest[device] = (lqi, rssi)
+        elif _below(lqi, weakest[0]) or _below(rssi, weakest[1]):
+            self._weakest[device] = (_lower(lqi, weakest[0]), _lower(rssi, weakest[1]))
 
-    def mean_rate(self, now: float) -> float | None:
-        """Return octets per second since the first block, None before any time has passed."""
-        if self._started is None or now <= self._started:
-            return None
-        return (self._octets - self._first_offset) / (now - self._started)
+    def begin(self, device: Eui64) -> None:
+        """Forget how weak the signal was: a transfer begins."""
+        self._weakest.pop(device, None)
 
-    def block(self, offset: int, size: int, now: float, *, repeated: bool) -> None:
-        """Count one block; the first is above offset 0 where a download goes on after a restart."""
-        if self._started is None:
-            self._started, self._first_offset = now, offset
-        self._repeats += repeated
-        self._octets = max(self._octets, offset + size)
-        # One sample a second is enough for the window and keeps it bounded whatever the block size.
-        if not self._samples or now - self._samples[-1][0] >= 1.0:
-            self._samples.append((now, self._octets))
-        while len(self._samples) > 1 and now - self._samples[0][0] > RATE_WINDOW_SECONDS:
-            self._samples.popleft()
+    def last(self, device: Eui64) -> Signal:
+        """Return the signal of the last frame."""
+        return self._last.get(device, Signal())
 
-    def read(self, now: float) -> Progress:
-        """Return the progress at `now` (Unix seconds)."""
-        rate: float | None = None
-        if self._samples and now > self._samples[0][0]:
-            since, octets = self._samples[0]
-            rate = (self._octets - octets) / (now - since)
-        return Progress(self._device, self._job, self._octets, self._total, rate)
+    def weakest(self, device: Eui64) -> Signal:
+        """Return the lowest of each since the transfer began."""
+        return Signal(*self._weakest.get(device, (None, None)))
+
+
+def _below(value: int | None, lowest: int | None) -> bool:
+    return value is not None and (lowest is None or value < lowest)
+
+
+def _lower(value: int | None, lowest: int | None) -> int | None:
+    return value if _below(value, lowest) else lowest

@@ -1,9 +1,9 @@
 """Which device is served image blocks now, and how long the others wait: pure decisions, time as an argument.
 
-Devices that are served together are served block by block in turn, because each asks for its next block when
-it has the last: that is the fair way, and the usual one. Where more want blocks than `transfers`, each has its
-turn of so many octets; who has had it goes to the end of the queue. What a device is told is WAIT_FOR_DATA,
-the one means that every client keeps to, and it comes back by itself.
+Devices that are served together are served block by block in turn, because each asks for its next block
+when it has the last: that is the fair way, and the usual one. Where more want blocks than `transfers`, each
+has its turn of so many octets; who has had it goes to the end of the queue. What a device is told is
+WAIT_FOR_DATA, the one means that every client keeps to, and it comes back by itself.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
 
 _DAY: Final = 24 * 3600
+_WEIGHT: Final = 0.2
+"""Of the last turn in how long turns last: a mean over about ten."""
 
 
 class WaitReason(StrEnum):
@@ -58,10 +60,11 @@ class SchedulerSettings:
     """Devices served at once, of a Device Log's; interleaved block by block they end together, and the air,
     not their number, is the bound."""
     turn_octets: int = 4800
-    """Octets of a turn where more devices want blocks: a few seconds, and a twentieth of a usual image, so
-    that equal jobs end within a tenth of each other."""
+    """Octets of a turn where more devices want blocks: some seconds, and a fiftieth of a usual image of
+    240 kB, so that equal jobs end within a tenth of each other."""
     turn_wait: int = 5
-    """How long a device without a turn waits before it asks again: about as long as a turn lasts."""
+    """The longest time for which a device without a turn is told to wait; the first in the queue is told
+    less, so that its turn is not idle for long."""
     idle_seconds: float = 20
     """Silence after which a turn is over: common clients repeat a request after 3 to 5 seconds."""
     airtime_share: float = 1.0
@@ -96,8 +99,9 @@ class _Enrolled:
 @dataclass(slots=True)
 class _Turn:
     priority: JobPriority
-    octets: int
+    since: float
     at: float
+    octets: int = 0
 
 
 @dataclass(slots=True)
@@ -117,6 +121,8 @@ class Scheduler:
         """Who has a turn, the longest not served first."""
         self._waiting: dict[Eui64, _Waiting] = {}
         self._number = count()
+        self._turn_seconds = 0.0
+        """How long turns last."""
         self._reasons: dict[Eui64, WaitReason] = {}
         self._air = settings.airtime_burst
         self._air_at: float | None = None
@@ -152,7 +158,7 @@ class Scheduler:
         """Count a block that `device` is served."""
         turn = self._serving.get(device)
         if turn is None:
-            turn = self._serving[device] = _Turn(self._priority(device), 0, now)
+            turn = self._serving[device] = _Turn(self._priority(device), now, now)
         turn.octets += octets
         turn.at = now
         self._serving.move_to_end(device)
@@ -189,16 +195,17 @@ class Scheduler:
             if turn.octets < settings.turn_octets or not self._waiting:
                 return None
             del self._serving[device]
+            self._turn_seconds += _WEIGHT * (now - turn.since - self._turn_seconds)
         if self._has_place(device):
             self._waiting.pop(device, None)
-            self._serving[device] = _Turn(priority, 0, now)
+            self._serving[device] = _Turn(priority, now, now)
             return None
         waiting = self._waiting.get(device)
         if waiting is None:
-            self._waiting[device] = _Waiting(priority, next(self._number), now)
-        else:
-            waiting.asked_at = now
-        return WaitReason.TURN, settings.turn_wait
+            waiting = self._waiting[device] = _Waiting(priority, next(self._number), now)
+        waiting.asked_at = now
+        ahead = sum(other.number < waiting.number for other in self._waiting.values())
+        return WaitReason.TURN, min(ahead * self._turn_seconds / settings.transfers, settings.turn_wait)
 
     def _priority(self, device: Eui64) -> JobPriority:
         enrolled = self._enrolled.get(device)

@@ -73,7 +73,8 @@ class OtaFile:
     @property
     def manufacturer_image_hash(self) -> bytes:
         """The Manufacturer Image Hash: SHA-256 of the Manufacturer Image, as CS06 carries it."""
-        return hashlib.sha256(self.manufacturer_image).digest()
+        end = len(self.data) - (TRAILER_LENGTH if self.shape is ImageShape.SIGNED else 0)
+        return hashlib.sha256(memoryview(self.data)[self.header.header_length : end]).digest()
 
     @property
     def force_replace(self) -> int | None:
@@ -106,14 +107,15 @@ def parse_image(data: bytes, shape: ImageShape | None = None, limits: ImageLimit
     limits = limits or ImageLimits()
     header = OtaHeader.decode(data)
     _check_size(header, len(data), limits)
-    body = data[header.header_length :]
+    # A view: images are the one large thing here, and a copy would double the memory of the moment.
+    body = memoryview(data)[header.header_length :]
     if not body:
         raise RemoteProtocolError("no Manufacturer Image: the file ends with its OTA header")
     elements: tuple[SubElement, ...] = ()
     if shape is None:
-        shape, elements = _classify(header, body, limits)
+        shape, elements = _classify(header, bytes(body), limits)
     elif shape is ImageShape.TAGGED:
-        elements = parse_elements(body, limits.elements)
+        elements = parse_elements(bytes(body), limits.elements)
     elif shape is ImageShape.SIGNED and (fault := _signature_block_fault(body)):
         raise RemoteProtocolError(
             f"bad signature block: {fault}",
@@ -153,7 +155,7 @@ def _classify(
         return (ImageShape.SIGNED if signed else ImageShape.PPMID), ()
 
 
-def _signature_block_fault(body: bytes) -> str | None:
+def _signature_block_fault(body: bytes | memoryview) -> str | None:
     if len(body) <= TRAILER_LENGTH:
         return f"{len(body)} octets after the header, at least {TRAILER_LENGTH + 1} are needed"
     mark = body[-SIGNATURE_LENGTH - 1]

@@ -17,6 +17,7 @@ from zigpy.application import ControllerApplication
 
 from hanota.eui64 import Eui64
 from hanota.radio.diagnosis import reason
+from hanota.radio.frame import ReceivedFrame
 from hanota.radio.han_device import HanDevice
 from hanota.radio.sequence import PacketSequence
 
@@ -48,8 +49,8 @@ class CoordinatorResetError(Exception):
 class Gate(Protocol):
     """What the application asks and tells of the devices around it."""
 
-    def take(self, packet: ZigbeePacket) -> bool:
-        """Handle a packet that is the hub's and return True; False leaves it to zigpy."""
+    def take(self, received: ReceivedFrame) -> bool:
+        """Handle a frame that is the hub's and return True; False leaves it to zigpy."""
         ...
 
     def admits(self, device: Eui64) -> bool:
@@ -93,6 +94,22 @@ class Gate(Protocol):
         ...
 
 
+def received_frame(packet: ZigbeePacket) -> ReceivedFrame:
+    """Return zigpy's packet as plain values."""
+    return ReceivedFrame(
+        nwk=int(packet.src.address),
+        source_endpoint=int(packet.src_ep or 0),
+        endpoint=int(packet.dst_ep or 0),
+        profile=int(packet.profile_id),
+        cluster=int(packet.cluster_id),
+        data=packet.data.serialize(),
+        encrypted=t.TransmitOptions.APS_Encryption in packet.tx_options,
+        unicast=packet.dst.addr_mode == t.AddrMode.NWK,
+        lqi=None if packet.lqi is None else int(packet.lqi),
+        rssi=None if packet.rssi is None else int(packet.rssi),
+    )
+
+
 def to_eui64(ieee: EUI64) -> Eui64:
     """Return zigpy's IEEE address as ours."""
     return Eui64.from_zigbee(ieee.serialize())
@@ -121,12 +138,13 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         self._watched = False
         self._under_way: set[tuple[str, object]] = set()
         self._sequence = PacketSequence()
+        self._known: dict[Eui64, HanDevice] = {}
 
     # -- frames ------------------------------------------------------------------------------------------
 
     def packet_received(self, packet: ZigbeePacket) -> None:
         """Offer each packet to the hub before zigpy's pipeline, which would drop or filter it."""
-        if not self._gate.take(packet):
+        if not self._gate.take(received_frame(packet)):
             super().packet_received(packet)
 
     async def send_packet(self, packet: ZigbeePacket) -> None:
@@ -139,15 +157,25 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
             await super().send_packet(packet)
             return
         with self._sequence.take() as tsn:
-            await super().send_packet(packet.replace(tsn=t.uint8_t(tsn)))
+            packet.tsn = t.uint8_t(tsn)
+            await super().send_packet(packet)
 
     # -- devices -----------------------------------------------------------------------------------------
 
     def add_device(self, ieee: EUI64, nwk: NWK) -> HanDevice:
         """Make the device of a class that zigpy can interview on the Smart Energy profile."""
         device = HanDevice(self, ieee, nwk)
-        self.devices[ieee] = device
+        self.devices[ieee] = self._known[to_eui64(ieee)] = device
         return device
+
+    def known(self, device: Eui64) -> HanDevice | None:
+        """Return zigpy's device; its own table is slow, as an IEEE address is hashed by its text there."""
+        return self._known.get(device)
+
+    def relays(self, device: Eui64) -> int:
+        """Return how many relays the source route to `device` has, 0 where none is known."""
+        known = self._known.get(device)
+        return 0 if known is None or known.relays is None else len(known.relays)
 
     def handle_join(
         self, nwk: NWK, ieee: EUI64, parent_nwk: NWK | None, *, handle_rejoin: bool = True
@@ -227,6 +255,10 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
 
     async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
         """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""
+        raise NotImplementedError
+
+    async def shut_out(self, node: EUI64) -> None:
+        """Let `node` join no more, whichever key it has."""
         raise NotImplementedError
 
     async def register_endpoints(self) -> None:

@@ -12,6 +12,7 @@ from hanota.hub.ports import Priority, RadioState
 from hanota.radio.application import to_eui64, to_ieee
 from hanota.radio.diagnosis import hint, reason
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
+from hanota.radio.frame_size import single_frame
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.joining import JoinWindow
 from hanota.radio.key_export import KeyExport
@@ -28,11 +29,10 @@ from hanota.zse.install_code import install_code_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zigpy.types import ZigbeePacket
-
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
+    from hanota.radio.frame import ReceivedFrame
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.url import RadioUrl
     from hanota.zse.cbke import SiteCredentials
@@ -71,8 +71,8 @@ class Coordinator:
         self._export: KeyExport | None = None
         self._state = RadioState.STOPPED
         self._peers = Peers()
-        self._outbound = Outbound(self._settings, self._family, self._peers)
-        self._window = JoinWindow(self._settings, clock)
+        self._outbound = Outbound(self._settings, self._family, self._peers, self._key_is_of)
+        self._window = JoinWindow(self._settings, clock, self._join_refused)
         self._joined_at: dict[Eui64, float] = {}
         self._answers: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
@@ -129,6 +129,9 @@ class Coordinator:
 
     async def stop(self) -> None:
         """Close the coordinator; never raises."""
+        if self._links is not None:
+            # First: a send that fails because of this is no Confirm Key that did not arrive.
+            await self._links.stop()
         tasks = [task for task in (self._supervisor, *self._answers) if task is not None]
         for task in tasks:
             task.cancel()
@@ -138,17 +141,35 @@ class Coordinator:
         if self._state is not RadioState.STOPPED:
             self._change_state(RadioState.STOPPED, "stopped")
 
+    def room(self, device: Eui64) -> int | None:
+        """Return the most octets of a ZCL frame to `device` that need no fragments, None while it is lost.
+
+        As the hub's own frames go: under APS encryption unless the link security has none.
+        """
+        if self._session is None:
+            return None
+        encrypted = self._settings.link_security is not LinkSecurity.NONE
+        return single_frame(encrypted=encrypted, relays=self._session.app.relays(device))
+
     async def send(
-        self, device: Eui64, cluster: int, data: bytes, *, priority: Priority, encrypted: bool = True
+        self,
+        device: Eui64,
+        cluster: int,
+        data: bytes,
+        *,
+        priority: Priority,
+        encrypted: bool = True,
+        acknowledged: bool = True,
     ) -> None:
         """Send one ZCL frame to the endpoint of `device` that has `cluster`; return when it is delivered.
 
-        Raise DeliveryError when the device did not acknowledge, RadioError when the coordinator is lost,
-        LocalProtocolError when the frame is larger than the radio carries. A device without the key that
-        is due is not sent anything that the profile wants encrypted.
+        One that is not `acknowledged` counts as delivered when it is off the air. Raise DeliveryError when
+        the device did not acknowledge, RadioError when the coordinator is lost, LocalProtocolError when the
+        frame is larger than the radio carries. A device without the key that is due is not sent anything
+        that the profile wants encrypted.
         """
         encrypted = self._policy.encrypts(device, cluster, asked=encrypted)
-        frame = Outgoing(device, int(cluster), bytes(data), priority, encrypted)
+        frame = Outgoing(device, int(cluster), bytes(data), priority, encrypted, acknowledged)
         await self._outbound.send(self._online_session(), frame)
 
     async def permit_joining(self, device: Eui64, install_code: bytes, seconds: float) -> None:
@@ -203,9 +224,9 @@ class Coordinator:
 
     # -- what the application asks and tells (Gate) ------------------------------------------------------
 
-    def take(self, packet: ZigbeePacket) -> bool:
-        """Take a packet that is the hub's."""
-        return self._inbound is not None and self._inbound.take(packet)
+    def take(self, received: ReceivedFrame) -> bool:
+        """Take a frame that is the hub's."""
+        return self._inbound is not None and self._inbound.take(received)
 
     def admits(self, device: Eui64) -> bool:
         """Tell whether `device` is in the Device Log."""
@@ -219,11 +240,13 @@ class Coordinator:
 
     def joined_afresh(self, device: Eui64) -> None:
         """Hear that a device joined with its install code."""
+        self._window.attempted(device)
         if self._links is not None and self.admits(device):
             self._links.establishment.joined_afresh(device)
 
     def came_back(self, device: Eui64) -> None:
         """Hear that a device joined, in a way that may have cost the coordinator its key."""
+        self._window.attempted(device)
         if self._links is not None:
             self._links.establishment.came_back(device)
 
@@ -259,6 +282,10 @@ class Coordinator:
             self._links.establishment.left(device)
         if self._listener is not None:
             self._listener.device_left(device)
+
+    def _join_refused(self, device: Eui64, reason: str) -> None:
+        if self._refusals is not None:
+            self._refusals.refuse(device, _DEVICE_ANNCE, reason)
 
     def stranger(self, device: Eui64) -> None:
         """Tell the hub of a device on the network that is not in the Device Log."""
@@ -444,6 +471,10 @@ class Coordinator:
             )
         except RadioError as error:
             logger.info("answer to %s: %s", answer.device, error)
+
+    async def _key_is_of(self, nwk: int, device: Eui64) -> bool:
+        """Tell whether the coordinator encrypts for `device`, or nobody else, what goes to `nwk`."""
+        return self._links is None or await self._links.senders.may_be(nwk, device)
 
     def _identify(self, nwk: int) -> None:
         if self._session is not None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import zigpy.types as t
-
 from hanota.errors import RemoteProtocolError
 from hanota.hub.ports import HanFrame
 from hanota.radio.attribute_server import respond
@@ -19,11 +17,10 @@ from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Direction, Status, ZclFr
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from zigpy.types import ZigbeePacket
-
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
+    from hanota.radio.frame import ReceivedFrame
     from hanota.radio.link_policy import LinkPolicy
     from hanota.radio.peers import Peers
     from hanota.radio.refusals import Refusals
@@ -67,56 +64,56 @@ class Inbound:
         self._answer, self._unknown_address = answer, unknown_address
         self._key_establishment, self._suites = key_establishment, suites
 
-    def take(self, packet: ZigbeePacket) -> bool:
-        """Handle a packet on one of the hub's clusters and return True; leave every other to zigpy."""
-        if packet.dst_ep == 0:
+    def take(self, received: ReceivedFrame) -> bool:
+        """Handle a frame on one of the hub's clusters and return True; leave every other to zigpy."""
+        if received.endpoint == 0:
             return False
-        encrypted = t.TransmitOptions.APS_Encryption in packet.tx_options
-        if packet.cluster_id not in TAPPED or _is_answer(packet):
-            return self._take_other(packet, encrypted=encrypted)
-        if packet.profile_id != PROFILE_SMART_ENERGY or packet.dst_ep != self._settings.endpoint.endpoint:
-            self._refuse(None, packet, "not addressed to the Smart Energy endpoint")
+        cluster, encrypted = received.cluster, received.encrypted
+        if cluster not in TAPPED or _is_answer(received):
+            return self._take_other(received)
+        if received.profile != PROFILE_SMART_ENERGY or received.endpoint != self._settings.endpoint.endpoint:
+            self._refuse(None, received, "not addressed to the Smart Energy endpoint")
             return True
-        device = self._sender(packet)
+        device = self._sender(received)
         if device is None:
             return True
-        fault = self._policy.fault(device, int(packet.cluster_id), encrypted=encrypted)
+        fault = self._policy.fault(device, cluster, encrypted=encrypted)
         if fault is not None:
-            self._refuse(device, packet, fault)
+            self._refuse(device, received, fault)
             if fault == SENT_PLAIN:
-                self._tell_not_authorized(device, packet)
+                self._tell_not_authorized(device, received)
             return True
         self._policy.examine(
-            int(packet.src.address),
+            received.nwk,
             device,
-            int(packet.cluster_id),
+            cluster,
             encrypted=encrypted,
-            believe=partial(self._accept, device, packet, encrypted=encrypted),
-            refuse=partial(self._refuse, device, packet),
+            believe=partial(self._accept, device, received),
+            refuse=partial(self._refuse, device, received),
         )
         return True
 
-    def _take_other(self, packet: ZigbeePacket, *, encrypted: bool) -> bool:
+    def _take_other(self, received: ReceivedFrame) -> bool:
         """Refuse a Smart Energy frame on a cluster that is not served, unless its security is right."""
-        if packet.profile_id != PROFILE_SMART_ENERGY:
+        if received.profile != PROFILE_SMART_ENERGY:
             return False
-        device = self._peers.device_at(int(packet.src.address))
-        fault = self._policy.fault(device, int(packet.cluster_id), encrypted=encrypted)
+        device = self._peers.device_at(received.nwk)
+        fault = self._policy.fault(device, received.cluster, encrypted=received.encrypted)
         if fault is not None:
-            self._refuse(device, packet, fault)
+            self._refuse(device, received, fault)
         return fault is not None
 
-    def _accept(self, device: Eui64, packet: ZigbeePacket, *, encrypted: bool) -> None:
+    def _accept(self, device: Eui64, received: ReceivedFrame) -> None:
         # Only now: nobody but the device itself may move its endpoints.
-        self._peers.learn(device, {int(packet.cluster_id): int(packet.src_ep)})
+        self._peers.learn(device, {received.cluster: received.source_endpoint})
         frame = HanFrame(
             device=device,
-            cluster=int(packet.cluster_id),
-            data=packet.data.serialize(),
-            aps_encrypted=encrypted,
+            cluster=received.cluster,
+            data=received.data,
+            aps_encrypted=received.encrypted,
             at=self._clock.now(),
-            lqi=None if packet.lqi is None else int(packet.lqi),
-            rssi=None if packet.rssi is None else int(packet.rssi),
+            lqi=received.lqi,
+            rssi=received.rssi,
         )
         if frame.cluster not in SERVED:
             self._listener.frame_received(frame)
@@ -124,7 +121,7 @@ class Inbound:
         try:
             request = ZclFrame.decode(frame.data)
         except RemoteProtocolError as error:
-            self._refuse(device, packet, f"malformed: {error}")
+            self._refuse(device, received, f"malformed: {error}")
             return
         if frame.cluster == ClusterId.KEY_ESTABLISHMENT and (
             request.cluster_specific or request.is_default_response
@@ -134,14 +131,13 @@ class Inbound:
             return
         self._serve(request, frame)
 
-    def _sender(self, packet: ZigbeePacket) -> Eui64 | None:
-        nwk = int(packet.src.address)
-        device = self._peers.device_at(nwk)
+    def _sender(self, received: ReceivedFrame) -> Eui64 | None:
+        device = self._peers.device_at(received.nwk)
         if device is None:
-            self._refuse(None, packet, f"unknown short address {nwk:#06x}")
-            self._unknown_address(nwk)
+            self._refuse(None, received, f"unknown short address {received.nwk:#06x}")
+            self._unknown_address(received.nwk)
         elif not self._listener.is_admitted(device):
-            self._refuse(device, packet, "not in the Device Log")
+            self._refuse(device, received, "not in the Device Log")
             return None
         return device
 
@@ -155,26 +151,25 @@ class Inbound:
         if response is not None:
             self._answer(Answer(frame.device, frame.cluster, response.encode(), frame.aps_encrypted))
 
-    def _tell_not_authorized(self, device: Eui64, packet: ZigbeePacket) -> None:
+    def _tell_not_authorized(self, device: Eui64, received: ReceivedFrame) -> None:
         """Answer a refused frame as its sender asked; never a broadcast, never a Default Response."""
         try:
-            frame = ZclFrame.decode(packet.data.serialize())
+            frame = ZclFrame.decode(received.data)
         except RemoteProtocolError:
             return
-        unicast = packet.dst.addr_mode == t.AddrMode.NWK
-        if unicast and not (frame.is_default_response or frame.disable_default_response):
+        if received.unicast and not (frame.is_default_response or frame.disable_default_response):
             refusal = frame.default_response(Status.NOT_AUTHORIZED).encode()
-            self._answer(Answer(device, int(packet.cluster_id), refusal, encrypted=True))
+            self._answer(Answer(device, received.cluster, refusal, encrypted=True))
 
-    def _refuse(self, device: Eui64 | None, packet: ZigbeePacket, reason: str) -> None:
-        self._refusals.refuse(device, int(packet.cluster_id), reason)
+    def _refuse(self, device: Eui64 | None, received: ReceivedFrame, reason: str) -> None:
+        self._refusals.refuse(device, received.cluster, reason)
 
 
-def _is_answer(packet: ZigbeePacket) -> bool:
+def _is_answer(received: ReceivedFrame) -> bool:
     """Tell whether a device answers on Basic, which zigpy may have asked."""
-    if packet.cluster_id != ClusterId.BASIC:
+    if received.cluster != ClusterId.BASIC:
         return False
     try:
-        return ZclFrame.decode(packet.data.serialize()).direction is Direction.TO_CLIENT
+        return ZclFrame.decode(received.data).direction is Direction.TO_CLIENT
     except RemoteProtocolError:
         return False

@@ -113,6 +113,8 @@ class KeyEstablishment:
 
     def receive(self, device: Eui64, data: bytes) -> None:
         """Take a frame of cluster 0x0800 that is no general command."""
+        if self._stopped:
+            return
         self._due.pop(device, None)
         self._server.receive(device, data, self._clock.now())
         self._advance()

@@ -84,6 +84,13 @@ class SenderCheck:
             if not asking:
                 self._spawn(self._ask(nwk))
 
+    async def may_be(self, nwk: int, device: Eui64) -> bool:
+        """Tell that the coordinator does not take `nwk` for another device's than `device`."""
+        if self._agreed.get(nwk) == device:
+            return True
+        owner = await self._answer(nwk)
+        return isinstance(owner, str) or owner in {None, device}
+
     def doubt(self, nwk: int) -> None:
         """Believe nothing of `nwk` any more until it is asked for: somebody said something about it."""
         self._agreed.pop(nwk, None)
@@ -97,25 +104,34 @@ class SenderCheck:
             frame.refuse(ADDRESS_CHANGING)
 
     def changed(self, nwk: int) -> None:
-        """Hear that it was told."""
-        self._changing[nwk] -= 1
+        """Hear that it was told; one of an earlier life of the coordinator counts for nothing."""
+        if self._changing[nwk]:
+            self._changing[nwk] -= 1
 
     def reset(self) -> None:
         """Forget what was agreed: it was with another life of the coordinator."""
         self._agreed.clear()
         self._changing.clear()
+        for doubt in self._held.values():
+            for frame in doubt.clear():
+                frame.refuse(NO_ANSWER)
+        self._held.clear()
 
     async def _ask(self, nwk: int) -> None:
         """Judge the frames held; for those that come while the question is under way, ask again."""
         doubt = self._held[nwk]
-        while doubt.waiting:
-            doubt.asked, doubt.waiting = doubt.waiting, []
-            self._doubted.discard(nwk)
-            owner = await self._answer(nwk)
-            held, doubt.asked = doubt.asked, []
-            for frame in held:
-                self._judge(nwk, frame, owner)
-        del self._held[nwk]
+        try:
+            while doubt.waiting:
+                doubt.asked, doubt.waiting = doubt.waiting, []
+                self._doubted.discard(nwk)
+                owner = await self._answer(nwk)
+                held, doubt.asked = doubt.asked, []
+                for frame in held:
+                    self._judge(nwk, frame, owner)
+        finally:
+            # Cancelled too: what stays held takes the room of others, and is never asked about again.
+            if self._held.get(nwk) is doubt:
+                del self._held[nwk]
 
     def _judge(self, nwk: int, frame: _Held, owner: Eui64 | str | None) -> None:
         if isinstance(owner, str):

@@ -85,11 +85,22 @@ class RadioSettings:
     sends_waiting: int = 256
     """Frames in `send` at once; a block for each of many devices, and no caller that runs away."""
     busy_attempts: int = 8
-    """How often a frame is offered to a coordinator that has no buffer for it."""
+    """How often a block in the middle of a fragmented message is offered to an EZSP coordinator without room."""
     busy_delay: float = 0.05
-    """Seconds before the second offer, doubled each time (6.4 s in all); one APS exchange takes 11 ms."""
+    """Seconds before it is offered again at the latest, doubled each time: sooner where another is off the
+    air, which takes 11 ms."""
+    busy_patience: float = 6.4
+    """Seconds in which a coordinator without room may get rid of no frame, before it is given up: as long as
+    an exchange with a device that is gone, 4 tries of 1.6 s."""
+    blocks_in_flight: int = 2
+    """Image blocks in the coordinator at once: one on the air while the next one passes the line."""
+    block_patience: float = 0.1
+    """Seconds after which a block under way does not count any more: its device sleeps or is gone, and must
+    not hold up the others. An exchange of one hop takes 11 ms, with the line some 30."""
     locate_timeout: float = 10
     """Seconds to find a device's address and endpoints; above the indirect queue of a sleeper (7.68 s)."""
+    locate_again: float = 1
+    """Seconds for a device to say where it is after another claimed its address; a broadcast takes 0.5."""
     refusal_interval: float = 1
     """Seconds before a refusal of one kind is reported again; each is counted all the same."""
     answers_waiting: int = 32
@@ -105,6 +116,9 @@ class RadioSettings:
 
     join_rearm: float = 240
     """Seconds for which the network is opened at a time; ZigBee allows 254 (Mgmt_Permit_Joining_req)."""
+    join_attempts: int = 10
+    """Joins of one expected device that may fail in its window before it is shut out: a bad link fails some,
+    and ten guesses at the shortest install code, of 48 bits, are nothing."""
     rejoin_quiet: float = 5
     """Seconds in which a second announcement of one device is the same event (trust centre, then device)."""
 

@@ -75,19 +75,32 @@ ATTRIBUTES: Mapping[tuple[int, int], bytes] = {
 class UpgradeClientNode(HanNode):
     """An Upgrade Client on one profile and nothing else; it answers Basic, as zigpy's interview asks."""
 
-    def __init__(self, profile: int, *, encrypted: bool, kind: JobKind = JobKind.PPMID) -> None:
+    def __init__(
+        self,
+        profile: int,
+        *,
+        encrypted: bool,
+        kind: JobKind = JobKind.PPMID,
+        device: Eui64 = DEVICE,
+        acknowledged: bool = True,
+        settings: OtaClientSettings | None = None,
+    ) -> None:
         descriptor = SimpleDescriptor(
             1, profile, 0x0502, input_clusters=(ClusterId.BASIC,), output_clusters=(ClusterId.OTA_UPGRADE,)
         )
         super().__init__(
-            DEVICE, install_code=INSTALL_CODE, endpoints=[descriptor], manufacturer_code=MANUFACTURER
+            device, install_code=INSTALL_CODE, endpoints=[descriptor], manufacturer_code=MANUFACTURER
         )
         image_type = IMAGE_TYPE_PPMID if kind is JobKind.PPMID else IMAGE_TYPE_HCALCS
         image = ImageId(MANUFACTURER, image_type, OLD_VERSION)
-        settings = OtaClientSettings(maximum_data_size=BLOCK)
+        settings = settings or OtaClientSettings(maximum_data_size=BLOCK)
         self.image: bytes | None = None
+        self.began: float | None = None
+        """When it had its first block, by the loop's time."""
+        self.ended: float | None = None
+        """When it had its last."""
         self.client = OtaClient(ClientIdentity(image, 1), self._verify, settings)
-        self._profile, self._encrypted = profile, encrypted
+        self._profile, self._encrypted, self._acknowledged = profile, encrypted, acknowledged
         self._retry: asyncio.TimerHandle | None = None
 
     def on_frame(self, frame: ApsFrame) -> None:
@@ -104,6 +117,8 @@ class UpgradeClientNode(HanNode):
         for data in self.client.requests():
             self.spawn(self._answer(frame, data))
         self.client.events()
+        if self.began is None and self.client.file_offset:
+            self.began = asyncio.get_running_loop().time()
         if self._retry is not None:
             self._retry.cancel()
         loop = asyncio.get_running_loop()
@@ -116,11 +131,18 @@ class UpgradeClientNode(HanNode):
 
     async def _answer(self, frame: ApsFrame, data: bytes) -> None:
         await self.send(
-            self._profile, frame.cluster, 1, frame.source_endpoint, data, encrypted=self._encrypted
+            self._profile,
+            frame.cluster,
+            1,
+            frame.source_endpoint,
+            data,
+            encrypted=self._encrypted,
+            ack=self._acknowledged,
         )
 
     def _verify(self, data: bytes) -> Status:
         self.image = data
+        self.ended = asyncio.get_running_loop().time()
         return Status.SUCCESS
 
 

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 SIZE = 50_000
 """Octets of the image: 1,000 blocks, which cost no less each than 4,000 do."""
 ROUNDS = 3
-LIMIT = 0.75
-"""Of what a block costs zigpy's manager. Reached: 0.65 on ZNP, 0.58 on EZSP; wanted is a half."""
+LIMIT = 0.5
+"""Of what a block costs zigpy's manager."""
 
 BLOCK = 240
 """Octets of a block where no radio limits it."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.emulator.air import Admission, ApsFrame
-from hanota.emulator.devices import FirmwareDevice, Hcalcs
+from hanota.emulator.devices import Hcalcs
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
@@ -19,65 +18,25 @@ from hanota.gbcs.alerts import ActivateImageResult, decode_ppmid_activation, ppm
 from hanota.gbcs.crypto import sign
 from hanota.ota.commands import CommandId, ImageNotify, encode_command
 from hanota.ota.fields import ImageId
-from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, Direction, GeneralCommand, Status, ZclFrame
+from hanota.zcl import ClusterId, Direction, GeneralCommand, Status, ZclFrame
 from hanota.zse.tunneling.commands import RequestTunnel, RequestTunnelResponse, RequestTunnelStatus
 from hanota.zse.tunneling.commands import encode_command as encode_tunnel_command
-from tests.emulator.emulate_support import EPOCH, TWO_DEVICES, make_han
+from tests.emulator.device_bench import Bench
+from tests.emulator.emulate_support import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
+    from hanota.emulator.air import ApsFrame
     from hanota.eui64 import Eui64
     from hanota.gbcs.message import Message
 
-    Test = Callable[["Bench"], Coroutine[None, None, None]]
+    Test = Callable[[Bench], Coroutine[None, None, None]]
 
 NOTIFY = encode_command(ImageNotify(100), 1)
 READ_MODEL = ZclFrame(2, GeneralCommand.READ_ATTRIBUTES, b"\x05\x00", cluster_specific=False).encode()
 NEW = ImageId(0x121D, 0x0084, 0x0100_0001)
-
-
-class HubNode:
-    """Node 0x0000 of the air, which keeps what it receives."""
-
-    def __init__(self) -> None:
-        self.eui64, self.nwk, self.capabilities = DONGLE, 0x0000, 0x8F
-        self.received: list[ApsFrame] = []
-
-    def link_key_for(self, peer: Eui64) -> bytes | None:
-        return bytes(16)
-
-    def receive(self, frame: ApsFrame) -> None:
-        if frame.source_endpoint:
-            self.received.append(frame)
-
-
-class Bench:
-    """One device on the network of a hub that answers nothing."""
-
-    def __init__(self, folder: Path, eui64: Eui64) -> None:
-        self.han = make_han(TWO_DEVICES, folder)
-        self.member = self.han.members[eui64]
-        assert isinstance(self.member.node, FirmwareDevice)
-        self.device: FirmwareDevice = self.member.node
-        self.hub = HubNode()
-        self.han.air.attach(self.hub)
-        self.told: list[str] = []
-
-    async def up(self) -> None:
-        self.device.commission(self.han.air, Admission(0x1234, DONGLE, bytes(16)))
-        await self.device.power_on()
-
-    async def answers(self, cluster: ClusterId, payload: bytes) -> list[ApsFrame]:
-        """Send the device a frame and return what it sends within a second."""
-        self.hub.received.clear()
-        endpoint = self.device.endpoints[0].endpoint
-        self.device.receive(
-            ApsFrame(0, 0x1234, 3, endpoint, PROFILE_SMART_ENERGY, cluster, payload, link_key=bytes(16))
-        )
-        await asyncio.sleep(1)
-        return [frame for frame in self.hub.received if frame.cluster == cluster]
 
 
 def on_a_bench(folder: Path, name: str | None, test: Test, device: Eui64 = PPMID) -> None:

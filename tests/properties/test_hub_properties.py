@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,18 +13,19 @@ from hanota.emulator.loop import run_virtual
 from hanota.errors import HanotaError, LocalProtocolError, StoreError
 from hanota.hub.events import EventKind
 from hanota.hub.job_book import JobBook
-from hanota.hub.jobs import TRANSITIONS, JobKind, JobState, Trigger
+from hanota.hub.jobs import TRANSITIONS, JobKind, JobOptions, JobState, Trigger
 from hanota.hub.journal import Journal
-from hanota.ota.client_events import DownloadFailed
+from hanota.ota.client_events import Activate, DownloadFailed
 from hanota.ota.commands import CommandId
 from hanota.store.store import SqliteStore
-from hanota.zcl import ClusterId, Direction, ZclFrame
+from hanota.zcl import ClusterId, Direction, Status, ZclFrame
 from tests.hub_support import (
     EPOCH,
     HCALCS,
     HCALCS_IMAGE,
     NEIGHBOUR,
     PPMID,
+    PPMID_IMAGE,
     FullDisk,
     activation_alert,
     image,
@@ -33,11 +34,15 @@ from tests.hub_support import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hanota.hub.events import Event
-    from tests.hub_support import FakeDevice
+    from tests.hub_support import FakeDevice, Lab
 
 LARGE = image(JobKind.HCALCS, size=3000)
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
+UPGRADE_AFTER = 2 * 3600.0
+"""When the PPMID of a campaign is to activate; seconds."""
 FAILING = st.sampled_from(
     ["INSERT INTO event", "INSERT INTO counter", "UPDATE job", "INSERT INTO job", "COMMIT"]
 )
@@ -88,6 +93,77 @@ def test_a_hub_killed_anywhere_finishes_and_does_nothing_twice(lives: list[float
             assert device.client.image == LARGE.data
             assert not [event for event in device.client.events() if isinstance(event, DownloadFailed)]
             check_journal(store)
+            (alert,) = transfer_alerts(store)
+            assert alert.detail["outcome"] == "success"
+
+    run_virtual(main())
+
+
+class Killable(SqliteStore):
+    """A store whose process is killed after so many commits: nothing that comes after is done."""
+
+    def __init__(self) -> None:
+        self.commits_left: int | None = None
+        self.kill: Callable[[], None] = lambda: None
+        super().__init__(":memory:")
+        run = self._database._run
+
+        def run_or_die(statement: str, values: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+            if self.commits_left == 0:
+                self._database._failed = self._database._in_transaction
+                raise StoreError("the process is dead")
+            rows = run(statement, values)
+            if statement == "COMMIT" and self.commits_left is not None:
+                self.commits_left -= 1
+                if self.commits_left == 0:
+                    self.kill()
+            return rows
+
+        self._database._run = run_or_die  # type: ignore[method-assign]
+
+
+async def drive(made: Lab, store: Killable, device: FakeDevice) -> None:
+    """Ask for an update that waits for approval and for its time, and approve it, each once."""
+    while made.clock.now() < EPOCH + UPGRADE_AFTER + 3600 and store.commits_left != 0:
+        jobs = store.jobs()
+        if not jobs:
+            options = JobOptions(upgrade_at=EPOCH + UPGRADE_AFTER, needs_approval=True)
+            made.hub.distribute("campaign", JobKind.PPMID, PPMID_IMAGE.data, [PPMID_ID], options)
+        elif jobs[-1].waits_for_approval and made.clock.now() > EPOCH + UPGRADE_AFTER / 2:
+            made.hub.approve(PPMID_ID)
+        elif jobs[-1].failures:
+            device.status = Status.SUCCESS
+        await asyncio.sleep(30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 12), max_size=5), st.booleans())
+def test_a_hub_killed_after_any_commit_keeps_hold_approval_and_upgrade_time_and_does_nothing_twice(
+    lives: list[int], refused_once: bool
+) -> None:
+    async def main() -> None:
+        device: FakeDevice | None = None
+        with closing(Killable()) as store:
+            for commits in [*lives, None]:
+                store.commits_left = None
+                async with lab(store=store) as made:
+                    if device is None:
+                        device = made.device(PPMID, JobKind.PPMID)
+                        device.status = Status.INVALID_IMAGE if refused_once else Status.SUCCESS
+                    else:
+                        made.adopt(device)
+                    store.kill = made.radio.devices.clear
+                    store.commits_left = commits
+                    with suppress(StoreError):
+                        await drive(made, store, device)
+            store.commits_left = None
+            assert device is not None
+            (activated,) = [event for event in device.client.events() if isinstance(event, Activate)]
+            assert activated.at >= EPOCH + UPGRADE_AFTER
+            assert device.client.image == PPMID_IMAGE.data
+            check_journal(store)
+            kinds = [event.kind for event in store.events(limit=100_000)]
+            assert kinds.count(EventKind.JOB_APPROVED) == 1
             (alert,) = transfer_alerts(store)
             assert alert.detail["outcome"] == "success"
 

@@ -11,6 +11,7 @@ from bellows.ezsp.v14 import EZSPv14
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanota.radio.ezsp.data import DataFrames
 from hanota.radio.ezsp.host import HanEzsp
 from hanota.zse.fragmentation import FragmentationSettings
 
@@ -38,9 +39,16 @@ def test_whatever_frames_arrive_nothing_is_raised_and_memory_is_bounded(
     protocol: Any, frames: list[bytes]
 ) -> None:
     async def main() -> None:
-        ezsp = HanEzsp({}, None, fragmentation=SETTINGS, refused=lambda *_: None)
+        ezsp = HanEzsp(
+            {},
+            None,
+            fragmentation=SETTINGS,
+            refused=lambda *_: None,
+            arrived=lambda _: True,
+        )
         ezsp._protocol = protocol(ezsp.handle_callback, None)
         ezsp._ezsp_version = protocol.VERSION
+        ezsp.data_frames = DataFrames(protocol.VERSION)
         for frame in frames:
             ezsp.frame_received(frame)
             assert len(ezsp.blocks.reassembly) <= SETTINGS.messages

@@ -15,8 +15,9 @@ from hanota.errors import RemoteProtocolError
 from hanota.gbcs.crypto import sign
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.hub import HubSettings
-from hanota.hub.jobs import JobKind
+from hanota.hub.jobs import JobKind, JobOptions
 from hanota.hub.ports import EstablishedKey, RadioState
+from hanota.ota.attributes import report_attributes
 from hanota.ota.commands import ImageBlockRequest, UpgradeEndRequest
 from hanota.zcl import ClusterId, Status
 from tests.hub_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, activation_alert, image, lab
@@ -52,6 +53,33 @@ async def trouble() -> list[Event]:
         return made.events
 
 
+async def campaign() -> list[Event]:
+    """Return the events of a run in which an operator has his hands on everything."""
+    file = image(JobKind.PPMID, size=6_000)
+    async with lab() as made:
+        added = made.hub.library.add(file.data, JobKind.PPMID)
+        made.hub.library.retire(added.digest)
+        made.hub.distribute("approved", JobKind.PPMID, file.data, [PPMID_ID], JobOptions(needs_approval=True))
+        made.hub.pause(reason="the supplier asks for it")
+        device = await made.joined(PPMID, JobKind.PPMID)
+        made.hub.go_on()
+        await asyncio.sleep(600)
+        made.say(PPMID_ID, ClusterId.OTA_UPGRADE, report_attributes(device.client.attributes(), 1))
+        made.hub.read_client_attributes(PPMID_ID)
+        made.say(PPMID_ID, ClusterId.OTA_UPGRADE, report_attributes(device.client.attributes(), 2))
+        made.hub.approve(PPMID_ID)
+        made.hub.distribute("cancelled", JobKind.PPMID, file.data, [PPMID_ID])
+        device.silent = True
+        asked = [0] * 4 + [48 * number for number in range(1, 18)] + [48 * 18] * 4 + [48 * 19]
+        for offset in asked:
+            made.ask(PPMID_ID, ImageBlockRequest(file.header.image_id, offset, 48))
+            await asyncio.sleep(0.1)
+        made.hub.cancel(PPMID_ID, "the operator")
+        made.ask(PPMID_ID, ImageBlockRequest(file.header.image_id, 0, 48))
+        await asyncio.sleep(1)
+        return made.events
+
+
 @pytest.fixture(scope="module")
 def events() -> list[Event]:
     """Events of a demonstration, of a run with trouble, and those no run has."""
@@ -63,7 +91,7 @@ def events() -> list[Event]:
         on_notice=lambda *_: None,
     )
     assert run_virtual(demo).succeeded
-    return [*told, *run_virtual(trouble()), REMOVED]
+    return [*told, *run_virtual(trouble()), *run_virtual(campaign()), REMOVED]
 
 
 @pytest.mark.parametrize("kind", EventKind)

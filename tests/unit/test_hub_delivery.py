@@ -46,6 +46,17 @@ async def test_frames_of_one_priority_go_in_order_and_critical_ones_before_image
 
 
 @virtual
+async def test_a_critical_frame_does_not_wait_for_the_block_on_its_way_to_its_device() -> None:
+    post = Post()
+    post.radio.hung.add(PPMID_ID)
+    post.post(b"block", Priority.BULK)
+    await asyncio.sleep(1)
+    post.post(b"CS06", Priority.CRITICAL)
+    await asyncio.sleep(0)
+    assert [frame.data for frame in post.radio.sent] == [b"block", b"CS06"]
+
+
+@virtual
 async def test_one_frame_of_a_device_is_in_the_air_at_a_time() -> None:
     post = Post()
     post.radio.hung.add(PPMID_ID)

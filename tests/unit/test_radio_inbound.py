@@ -10,6 +10,7 @@ import zigpy.types as t
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hanota.radio.application import received_frame
 from hanota.radio.inbound import Answer, Inbound
 from hanota.radio.link_policy import LinkPolicy
 from hanota.radio.peers import Peers
@@ -21,6 +22,7 @@ from tests.radio_support import EPOCH, HUB_ENDPOINT, PPMID, Listener
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.hub.ports import HanFrame
+    from hanota.radio.frame import ReceivedFrame
 
 NWK = 0x1234
 OTA_QUERY = ZclFrame(7, 0x01, bytes(9), disable_default_response=False)
@@ -64,7 +66,7 @@ class Rig:
         return self.listener.frames
 
 
-def packet(data: bytes = OTA_QUERY.encode(), *, encrypted: bool = True, **changes: Any) -> t.ZigbeePacket:
+def packet(data: bytes = OTA_QUERY.encode(), *, encrypted: bool = True, **changes: Any) -> ReceivedFrame:
     fields: dict[str, Any] = {
         "src": t.AddrModeAddress(addr_mode=t.AddrMode.NWK, address=t.NWK(NWK)),
         "src_ep": 5,
@@ -76,7 +78,7 @@ def packet(data: bytes = OTA_QUERY.encode(), *, encrypted: bool = True, **change
         "tx_options": t.TransmitOptions.APS_Encryption if encrypted else t.TransmitOptions.NONE,
         "lqi": t.uint8_t(200),
     }
-    return t.ZigbeePacket(**(fields | changes))
+    return received_frame(t.ZigbeePacket(**(fields | changes)))
 
 
 @pytest.mark.parametrize("cluster", [ClusterId.OTA_UPGRADE, ClusterId.TUNNELING])

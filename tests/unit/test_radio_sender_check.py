@@ -129,3 +129,39 @@ async def test_no_answer_is_no_agreement() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert verdicts == [NO_ANSWER]
+
+
+async def test_a_question_that_is_broken_off_holds_nobody_up() -> None:
+    """The task goes with the coordinator it asked: what it held neither fills the room nor is lost sight of."""
+    rig = Rig(limit=1)
+    rig.frame()
+    await asyncio.sleep(0)
+    rig.tasks[0].cancel()
+    await asyncio.gather(*rig.tasks, return_exceptions=True)
+    rig.check.reset()
+    rig.frame()
+    await rig.answer(PPMID)
+    assert rig.verdicts[-1] == "believed"
+
+
+async def test_another_life_of_the_coordinator_refuses_what_was_held_in_the_last_one() -> None:
+    rig = Rig(limit=1)
+    rig.frame()
+    await asyncio.sleep(0)
+    rig.check.reset()
+    assert rig.verdicts == [NO_ANSWER]
+    rig.frame()
+    await asyncio.sleep(0)
+    await rig.answer(HCALCS)  # to the question of the last life, which is of no account
+    await rig.answer(PPMID)
+    assert rig.verdicts == [NO_ANSWER, "believed"]
+
+
+async def test_a_change_that_ends_after_the_coordinator_was_reopened_counts_for_nothing() -> None:
+    rig = Rig()
+    rig.check.change(NWK)
+    rig.check.reset()
+    rig.check.changed(NWK)
+    rig.frame()
+    await rig.answer(PPMID)
+    assert rig.verdicts == ["believed"]

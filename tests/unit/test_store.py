@@ -11,8 +11,12 @@ import pytest
 from hanota.errors import StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
-from hanota.hub.jobs import Job, JobKind, JobState
+from hanota.hub.image_library import LibraryImage, SignatureState
+from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
 from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
+from hanota.ota.block_size import DeviceModel
+from hanota.ota.fields import ImageId
+from hanota.ota.header import HardwareVersions
 from hanota.store.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -367,3 +371,71 @@ def test_a_store_in_memory_holds_until_it_is_closed() -> None:
 
         assert len(one.events()) == 1
         assert other.events() == []
+
+
+def test_what_a_job_waits_for_comes_back_after_a_restart(store: Store, path: Path) -> None:
+    options = JobOptions(JobPriority.LOW, 1_800_000_000.5, True, True, 1_900_000_000.25)
+    job = store.add_job(
+        request_id=REQUEST,
+        kind=JobKind.PPMID,
+        device=PPMID,
+        image=store.put_image(b"an Upgrade Image"),
+        firmware_version=bytes(4),
+        manufacturer_image_hash=bytes(32),
+        at=1_800_000_000.5,
+        options=options,
+    )
+    changed = replace(job, approved_at=2.5, paused=True, failures=3, retry_at=4.5, abort_told=True)
+    store.update_job(changed)
+
+    with restarted(path) as again:
+        assert list(again.jobs()) == [changed]
+        assert list(again.jobs(device=PPMID)) == [changed]
+
+
+def library_image(store: Store, data: bytes = b"an Upgrade Image") -> LibraryImage:
+    hardware = HardwareVersions(1, 2)
+    return LibraryImage(
+        store.put_image(data),
+        JobKind.HCALCS,
+        ImageId(0x121D, 0x000D, 1),
+        hardware,
+        bytes(32),
+        len(data),
+        SignatureState.NOT_CHECKED,
+        1_800_000_000.5,
+    )
+
+
+def test_a_library_image_comes_back_as_it_was_and_as_it_was_changed(store: Store, path: Path) -> None:
+    image = library_image(store)
+    without = replace(library_image(store, b"another"), hardware_versions=None, kind=JobKind.PPMID, added=2e9)
+    store.put_library_image(image)
+    store.put_library_image(without)
+    changed = replace(image, signature=SignatureState.VERIFIED, retired=1_800_000_001.5)
+    store.put_library_image(changed)
+
+    with restarted(path) as again:
+        assert list(again.library_images()) == [changed, without]
+
+
+def test_a_freed_image_is_gone_until_it_is_stored_again(store: Store) -> None:
+    digest = store.put_image(b"an Upgrade Image")
+    job = add_job(store)
+    store.free_image(digest)
+
+    with pytest.raises(StoreError, match="was retired"):
+        store.image(digest)
+    assert store.jobs() == [job]
+    assert store.put_image(b"an Upgrade Image") == digest
+    assert store.image(digest) == b"an Upgrade Image"
+
+
+def test_block_sizes_are_kept_by_model_the_longest_unchanged_first(store: Store, path: Path) -> None:
+    silent, first = DeviceModel(0x121D, 0x84, None), DeviceModel(0x121D, 0x84, 0)
+    store.put_block_size(silent, 48, 1.0)
+    store.put_block_size(first, 40, 2.0)
+    store.put_block_size(silent, 32, 3.0)
+
+    with restarted(path) as again:
+        assert list(again.block_sizes()) == [(first, 40), (silent, 32)]

@@ -24,7 +24,7 @@ from hanota.ota.signature import verify_supplier_signature
 
 if TYPE_CHECKING:
     from hanota.clock import Clock
-    from hanota.emulator.devices.device import DeviceIdentity, DeviceSettings
+    from hanota.emulator.devices.settings import DeviceIdentity, DeviceSettings
     from hanota.eui64 import Eui64
     from hanota.gbcs.activate_firmware import ActivateFirmwareCommand
     from hanota.gbcs.keystore import KeyStore

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.devices import cbke_misbehaviour
+from hanota.emulator.devices.client_shapes import QUIRK_NAMES, with_quirks
 from hanota.emulator.devices.hcalcs import Hcalcs
 from hanota.emulator.devices.ppmid import Ppmid
 from hanota.errors import ConfigError
@@ -34,7 +35,13 @@ class Misbehaviour:
 
 
 def misbehave(device: FirmwareDevice, name: str) -> None:
-    """Make `device` misbehave until it is made anew; raise ConfigError for an unknown name."""
+    """Make `device` misbehave until it is made anew, or give its Upgrade Client a quirk on record.
+
+    Raises ConfigError for an unknown name.
+    """
+    if name in QUIRK_NAMES:
+        device.act_as(with_quirks(device.device_settings, [name]))
+        return
     known = MISBEHAVIOURS.get(name)
     if known is None:
         raise ConfigError(f"unknown misbehaviour {name!r}", hint=f"one of {', '.join(MISBEHAVIOURS)}")

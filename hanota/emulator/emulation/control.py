@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from hanota.emulator.devices.client_shapes import QUIRK_NAMES
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.emulation.han_file import read_faults
 from hanota.emulator.emulation.table import Table
@@ -128,9 +129,10 @@ class Control:
 
     async def _misbehave(self, table: Table) -> dict[str, Json]:
         member = self._one(table)
-        name = table.choice("name", MISBEHAVIOURS, None)
+        names = (*MISBEHAVIOURS, *QUIRK_NAMES)
+        name = table.choice("name", names, None)
         if name is None:
-            table.fail("name", f"one of {', '.join(MISBEHAVIOURS)}", None)
+            table.fail("name", f"one of {', '.join(names)}", None)
         table.done()
         member.misbehave(name)
         return {}

@@ -69,6 +69,10 @@ class Firmware:
     """Folder with its own key pairs; None: they are made."""
     trust: Path | None = None
     """Folder with the certificates of the remote parties it obeys; None: those that are made."""
+    client: str = "common"
+    """Whose Upgrade Client it has, by the names of `client_shapes.CLIENTS`."""
+    quirks: tuple[str, ...] = ()
+    """What else that client does, by the names on record."""
     misbehaviour: tuple[str, ...] = ()
     keep_alive: float | None = None
     """Seconds between its reads of the hub's Keep-Alive and Time, None for never."""

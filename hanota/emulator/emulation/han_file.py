@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.emulation.entries import (
     DONGLE,
@@ -183,6 +184,8 @@ def _firmware(table: Table, kind: DeviceKind, folder: Path) -> Firmware:
         model=table.text("model", default.model, longest=LONGEST_MODEL),
         keystore=table.path("keystore", folder),
         trust=table.path("trust", folder),
+        client=table.choice("client", CLIENTS, default.client),
+        quirks=table.choices("quirks", QUIRK_NAMES),
         misbehaviour=table.choices("misbehaviour", MISBEHAVIOURS),
         keep_alive=table.seconds("keep_alive", None, least=1, most=LONGEST_SECONDS),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import Admission
 from hanota.emulator.devices import DeviceIdentity, DeviceSettings, FirmwareDevice, Hcalcs, Ppmid
+from hanota.emulator.devices.client_shapes import CLIENTS, with_quirks
 from hanota.emulator.devices.keep_alive import KeepAliveSettings
 from hanota.emulator.devices.misbehaviour import misbehave
 from hanota.emulator.emulation.entries import DeviceKind, External, Firmware
@@ -78,8 +79,14 @@ def make_node(entry: DeviceEntry, keys: LabKeys, clock: Clock) -> Node:
                 cbke=_cbke(entry, keys),
             )
             trust = keys.trust if firmware.trust is None else KeyStore.from_folder(firmware.trust)
-            device_settings = DeviceSettings(node=settings, keep_alive=KeepAliveSettings(firmware.keep_alive))
-            node = _CLASSES[firmware.kind](identity, trust, clock, device_settings)
+            device_settings = DeviceSettings(
+                node=settings,
+                keep_alive=KeepAliveSettings(firmware.keep_alive),
+                client=CLIENTS[firmware.client],
+            )
+            node = _CLASSES[firmware.kind](
+                identity, trust, clock, with_quirks(device_settings, firmware.quirks)
+            )
             for name in firmware.misbehaviour:
                 misbehave(node, name)
     if code is None:

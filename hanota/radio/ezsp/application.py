@@ -22,6 +22,7 @@ from hanota.radio.application import (
     to_ieee,
 )
 from hanota.radio.ezsp.address_table import AddressTable
+from hanota.radio.ezsp.data import ApsHeader
 from hanota.radio.ezsp.host import HanEzsp
 from hanota.radio.ezsp.keys import EzspLinkKeys
 from hanota.radio.ezsp.unicast import Unicasts
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
 
 logger = logging.getLogger(__name__)
+
+_ROUTED: Final = int(ember.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY)
+_RETRIED: Final = int(ember.EmberApsOption.APS_OPTION_RETRY)
+_ENCRYPTED: Final = int(ember.EmberApsOption.APS_OPTION_ENCRYPTION)
 
 CLOSED: Final = ember.EzspDecisionBitmask.DEFAULT_CONFIGURATION
 """Trust centre policy outside join windows: nobody joins, and rejoins only under the network key."""
@@ -65,6 +70,7 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
             self,
             fragmentation=self._settings.fragmentation,
             refused=self._gate.malformed,
+            arrived=self._gate.take,
         )
         self._unicasts = Unicasts(ezsp, self._settings)
         await ezsp.connect()
@@ -111,7 +117,8 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say what the coordinator's reset or error code means."""
-        if isinstance(exc, NcpFailure):
+        # bellows puts a text in the place of the code where the line itself is closed.
+        if isinstance(exc, NcpFailure) and isinstance(exc.code, ember.NcpResetCode):
             exc = _explain(exc.code)
         super().connection_lost(exc)
 
@@ -157,7 +164,7 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
             await self._place(packet.dst.address)
             await self._unicasts.send(
                 packet.dst.address,
-                _aps_frame(packet),
+                _aps_header(packet),
                 data,
                 single=single_frame(encrypted=t.TransmitOptions.APS_Encryption in packet.tx_options),
                 patience=settings.confirm_timeout_sleepy
@@ -220,7 +227,9 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         if device.ieee == self.state.node_info.ieee:
             return
         sleepy = device.node_desc is not None and not device.node_desc.is_receiver_on_when_idle
-        eui64 = to_eui64(device.ieee)
+        if not sleepy and self._settings.link_security is LinkSecurity.NONE:
+            return  # no key is to be found, and the table has fewer places than there may be devices
+        eui64 = device.eui64
         index = self._addresses.place(eui64, int(nwk), sleepy=sleepy)
         if index is None:
             return
@@ -264,6 +273,12 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         # Past the refusal of HanApplication.permit, to the library's own.
         await super(HanApplication, self).permit_with_link_key(node, link_key, time_s)
 
+    async def shut_out(self, node: EUI64) -> None:
+        """Let `node` join no more, whichever key it has: EZSP erases all joining keys or none."""
+        async with self._writing_key:
+            self._keys.pop(node, None)
+        await self._ezsp.clearTransientLinkKeys()
+
 
 def _explain(code: ember.NcpResetCode) -> Exception:
     """Return what an ASH reset or error code means (UG101)."""
@@ -274,18 +289,16 @@ def _explain(code: ember.NcpResetCode) -> Exception:
     return CoordinatorResetError(f"the coordinator failed ({code.name})")
 
 
-def _aps_frame(packet: ZigbeePacket) -> ember.EmberApsFrame:
-    options = ember.EmberApsOption.APS_OPTION_ENABLE_ROUTE_DISCOVERY
+def _aps_header(packet: ZigbeePacket) -> ApsHeader:
+    options = _ROUTED
     if t.TransmitOptions.ACK in packet.tx_options:
-        options |= ember.EmberApsOption.APS_OPTION_RETRY
+        options |= _RETRIED
     if t.TransmitOptions.APS_Encryption in packet.tx_options:
-        options |= ember.EmberApsOption.APS_OPTION_ENCRYPTION
-    return ember.EmberApsFrame(
-        profileId=packet.profile_id,
-        clusterId=packet.cluster_id,
-        sourceEndpoint=packet.src_ep,
-        destinationEndpoint=packet.dst_ep or 0,
+        options |= _ENCRYPTED
+    return ApsHeader(
+        profile=packet.profile_id,
+        cluster=packet.cluster_id,
+        source_endpoint=packet.src_ep,
+        endpoint=packet.dst_ep or 0,
         options=options,
-        groupId=0,
-        sequence=0,
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from bellows.ash import create_eager_task
+
 from hanota.errors import LocalProtocolError
+from hanota.radio.ezsp.ash import FastAsh, FastDataFrame
 
 LARGEST_FRAME: Final = 256
 """Octets of an EZSP frame that bellows' ASH can randomise. A longer one makes it lose count of its frames, so
@@ -17,6 +20,8 @@ class GuardedGateway:
 
     def __init__(self, gateway: Any) -> None:
         self._gateway = gateway
+        # Private, because bellows makes its ASH itself.
+        self._ash = gateway._transport = FastAsh.in_place_of(gateway._transport)  # noqa: SLF001
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._gateway, name)
@@ -26,7 +31,8 @@ class GuardedGateway:
         if len(data) > LARGEST_FRAME:
             raise LocalProtocolError(f"an EZSP frame of {len(data)} octets; ASH carries {LARGEST_FRAME}")
         # bellows sends on when its caller is cancelled, and leaves the outcome for nobody to see.
-        sending = asyncio.ensure_future(self._gateway.send_data(data))
+        frame = FastDataFrame(frm_num=None, re_tx=None, ack_num=None, ezsp_frame=data)
+        sending = create_eager_task(self._ash._send_data_frame(frame))  # noqa: SLF001  # see FastDataFrame
         sending.add_done_callback(_note)
         await asyncio.shield(sending)
 

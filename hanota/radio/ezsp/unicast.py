@@ -6,7 +6,8 @@ Source: EZSP Reference Guide UG100 (EmberApsFrame, sendUnicast, messageSentHandl
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import bellows.types as t
 import zigpy.exceptions
@@ -17,15 +18,9 @@ from hanota.radio.sequence import PacketSequence
 from hanota.zse.fragmentation import cut
 
 if TYPE_CHECKING:
+    from hanota.radio.ezsp.data import ApsHeader, Sent
     from hanota.radio.ezsp.host import HanEzsp
     from hanota.radio.settings import RadioSettings
-
-_UNICASTS: Final = frozenset(
-    {
-        t.EmberOutgoingMessageType.OUTGOING_DIRECT,
-        t.EmberOutgoingMessageType.OUTGOING_VIA_ADDRESS_TABLE,
-    }
-)
 
 
 class Unicasts:
@@ -34,10 +29,10 @@ class Unicasts:
     def __init__(self, ezsp: HanEzsp, settings: RadioSettings) -> None:
         self._ezsp, self._settings = ezsp, settings
         self._tags = PacketSequence()
-        self._waiting: dict[int, asyncio.Future[t.sl_Status]] = {}
-        ezsp.add_callback(self._callback)
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+        ezsp.sent = self._sent
 
-    async def send(self, nwk: int, aps: Any, data: bytes, *, single: int, patience: float) -> None:
+    async def send(self, nwk: int, aps: ApsHeader, data: bytes, *, single: int, patience: float) -> None:
         """Send `data` to `nwk`, in blocks above `single` octets; return when all is delivered.
 
         Raise zigpy's DeliveryError with an sl_Status, TimeoutError when the coordinator does not tell within
@@ -49,17 +44,17 @@ class Unicasts:
                 return
             blocks = cut(data, self._settings.fragmentation)
             options = aps.options | t.EmberApsOption.APS_OPTION_FRAGMENT | t.EmberApsOption.APS_OPTION_RETRY
-            aps = aps.replace(options=options)
+            aps = replace(aps, options=int(options))
             # A window of one block: its messageSent comes with the acknowledgement of the device.
             for number, block in enumerate(blocks):
-                aps = aps.replace(groupId=len(blocks) << 8 | number)
+                aps = replace(aps, group=len(blocks) << 8 | number)
                 sequence = await self._send_block(nwk, aps, tag, block, patience)
                 # The coordinator chose the APS counter for the first; the others are told it.
-                aps = aps.replace(sequence=sequence)
+                aps = replace(aps, sequence=sequence)
 
-    async def _send_block(self, nwk: int, aps: Any, tag: int, block: bytes, patience: float) -> int:
+    async def _send_block(self, nwk: int, aps: ApsHeader, tag: int, block: bytes, patience: float) -> int:
         """Send a block, and one in the middle of a message again where the coordinator has no room."""
-        attempts = self._settings.busy_attempts if aps.groupId & 0xFF else 1
+        attempts = self._settings.busy_attempts if aps.group & 0xFF else 1
         delay = self._settings.busy_delay
         for _ in range(attempts - 1):
             try:
@@ -71,31 +66,33 @@ class Unicasts:
             delay *= 2
         return await self._send(nwk, aps, tag, block, patience)
 
-    async def _send(self, nwk: int, aps: Any, tag: int, data: bytes, patience: float) -> int:
+    async def _send(self, nwk: int, aps: ApsHeader, tag: int, data: bytes, patience: float) -> int:
         """Send one frame and return its APS counter when it is delivered."""
-        confirmed: asyncio.Future[t.sl_Status] = asyncio.get_running_loop().create_future()
+        confirmed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[tag] = confirmed
         try:
-            status, sequence = await self._ezsp.send_unicast(
-                nwk=t.EmberNodeId(nwk), aps_frame=aps, message_tag=t.uint8_t(tag), data=data
-            )
-            if status != t.sl_Status.OK:
+            answer = await self._ezsp.send_data(nwk, aps, tag, data)
+            if answer.status:
+                status = self._status(answer.status)
                 raise zigpy.exceptions.DeliveryError(f"not accepted: {status.name}", status)
             async with asyncio.timeout(patience):
-                status = await confirmed
+                outcome = await confirmed
         finally:
             del self._waiting[tag]
-        if status != t.sl_Status.OK:
+        if outcome:
+            status = self._status(outcome)
             raise zigpy.exceptions.DeliveryError(f"not delivered: {status.name}", status)
-        return int(sequence)
+        return answer.number
 
-    def _callback(self, name: str, fields: list[Any]) -> None:
-        if name != "messageSentHandler":
-            return
+    def _status(self, status: int) -> t.sl_Status:
         if self._ezsp.ezsp_version >= REORDERED_VERSION:
-            status, kind, _, _, tag, _ = fields
-        else:
-            kind, _, _, tag, status, _ = fields
-        confirmed = self._waiting.get(int(tag))
-        if kind in _UNICASTS and confirmed is not None and not confirmed.done():
-            confirmed.set_result(t.sl_Status.from_ember_status(status))
+            return t.sl_Status(status)
+        return t.sl_Status.from_ember_status(t.EmberStatus(status))
+
+    def _sent(self, sent: Sent) -> bool:
+        confirmed = self._waiting.get(sent.number)
+        if confirmed is None:
+            return False
+        if not confirmed.done():
+            confirmed.set_result(sent.status)
+        return True

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import zigpy.types as t
 import zigpy_znp.commands as c
 import zigpy_znp.types as znp_t
-from zigpy_znp.exceptions import CommandNotRecognized
+from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
 from zigpy_znp.types.nvids import OsalNvIds
 from zigpy_znp.zigbee.application import ControllerApplication
 
 from hanota.errors import RadioError
 from hanota.radio.application import CoordinatorResetError, HanApplication, to_eui64
+from hanota.radio.frame import ReceivedFrame
+from hanota.radio.znp.data import INCOMING, data_request_ext
 from hanota.radio.znp.huge import LARGEST_REQUEST, HugeZnp
 from hanota.radio.znp.keys import ZnpLinkKeys
 from hanota.zse.fragmentation import cut
@@ -35,6 +38,7 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
             limits=self._settings.fragmentation,
             received=self._long_message,
             refused=self._gate.malformed,
+            arrived=self._arrived,
         )
         await znp.connect()
         self._znp = znp
@@ -72,6 +76,15 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
 
     async def permit_with_link_key(self, node: EUI64, link_key: KeyData, time_s: int = 60) -> None:
         """Let `node` join with its key for `time_s` seconds, and nobody without a key; return at once."""
+        await self._add_install_code(node, link_key)
+        # Past the refusal of HanApplication.permit, to the library's own.
+        await super(HanApplication, self).permit(time_s)
+
+    async def shut_out(self, node: EUI64) -> None:
+        """Let `node` join no more, whichever key it has: Z-Stack erases no install code, but replaces it."""
+        await self._add_install_code(node, t.KeyData(secrets.token_bytes(16)))
+
+    async def _add_install_code(self, node: EUI64, link_key: KeyData) -> None:
         await self._znp.request(
             c.AppConfig.BDBAddInstallCode.Req(
                 InstallCodeFormat=c.app_config.InstallCodeFormat.KeyDerivedFromInstallCode,
@@ -80,14 +93,20 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
             ),
             RspStatus=znp_t.Status.SUCCESS,
         )
-        # Past the refusal of HanApplication.permit, to the library's own.
-        await super(HanApplication, self).permit(time_s)
 
     async def _send_request_raw(self, **request: Any) -> None:
         # Private, as zigpy-znp has no other place between its retries and the one MT frame of a request.
         data = request["data"]
         if len(data) <= LARGEST_REQUEST:
-            await super()._send_request_raw(**request)
+            if (
+                request["src_ep"] == self._settings.endpoint.endpoint
+                and request["dst_ep"]
+                and request["dst_addr"].mode == znp_t.AddrMode.NWK
+                and not request["relays"]
+            ):
+                await self._send_data(**request)
+            else:
+                await super()._send_request_raw(**request)
             return
         command = c.AF.DataRequestExt.Req(
             DstAddrModeAddress=request["dst_addr"],
@@ -103,6 +122,57 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
         blocks = len(cut(data, self._settings.fragmentation))
         async with asyncio.timeout(blocks * self._settings.confirm_timeout):
             await self._znp.send_huge(command)
+
+    async def _send_data(self, **request: Any) -> None:
+        sequence = request["sequence"]
+        frame = data_request_ext(
+            nwk=request["dst_addr"].address,
+            endpoint=request["dst_ep"],
+            source_endpoint=request["src_ep"],
+            cluster=request["cluster"],
+            sequence=sequence,
+            options=request["options"],
+            radius=request["radius"],
+            data=request["data"],
+        )
+        settings = self._settings
+        patience = (
+            settings.confirm_timeout_sleepy if request["extended_timeout"] else settings.confirm_timeout
+        )
+        async with asyncio.timeout(patience):
+            status, accepted = await self._znp.send_data(frame, int(sequence))
+        if status == znp_t.Status.SUCCESS:
+            return
+        if accepted:
+            response = c.AF.DataConfirm.Callback(
+                Status=znp_t.Status(status), Endpoint=request["src_ep"], TSN=sequence
+            )
+        else:
+            response = c.AF.DataRequestExt.Rsp(Status=znp_t.Status(status))
+        raise InvalidCommandResponse(f"Unsuccessful request status code: {response.Status!r}", response)
+
+    def _arrived(self, body: bytes) -> bool:
+        if len(body) < INCOMING.size:
+            return False
+        (group, cluster, source, source_endpoint, endpoint, broadcast, lqi, secured, _, _, length) = (
+            INCOMING.unpack_from(body)
+        )
+        descriptor = self._device.endpoints.get(endpoint)
+        if descriptor is None or len(body) < INCOMING.size + length:
+            return False
+        return self._gate.take(
+            ReceivedFrame(
+                nwk=source,
+                source_endpoint=source_endpoint,
+                endpoint=endpoint,
+                profile=descriptor.profile_id if endpoint else 0,
+                cluster=cluster,
+                data=body[INCOMING.size : INCOMING.size + length],
+                encrypted=bool(secured),
+                unicast=not broadcast and not group,
+                lqi=lqi,
+            )
+        )
 
     def _long_message(self, message: Any) -> None:
         self.create_task(self.on_af_message(message), "long-message")

@@ -17,6 +17,8 @@ import zigpy_znp.types as t
 from zigpy_znp.api import ZNP
 from zigpy_znp.exceptions import InvalidCommandResponse
 
+from hanota.radio.znp.data import AF_DATA_CONFIRM, AF_DATA_REQUEST_EXT_RESPONSE, AF_INCOMING_MSG, MtProtocol
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -112,12 +114,54 @@ class HugeZnp(ZNP):  # type: ignore[misc]  # zigpy-znp is published without type
         limits: FragmentationSettings,
         received: Callable[[Any], None],
         refused: Callable[[int, int, str], None],
+        arrived: Callable[[bytes], bool],
     ) -> None:
         """`received` takes an AF.IncomingMsg; `refused` hears short address, cluster and reason of a drop."""
         super().__init__(config)
+        self._arrived = arrived
+        self._answered: asyncio.Future[int] | None = None
+        self._confirmed: dict[int, asyncio.Future[int]] = {}
         self._limits, self._received, self._refused = limits, received, refused
         self._storing = asyncio.Lock()
         self._fetching: set[asyncio.Task[None]] = set()
+
+    async def connect(self, *, test_port: bool = True) -> None:
+        """Open the port."""
+        await super().connect(test_port=test_port)
+        self._uart: Any = MtProtocol.in_place_of(self._uart, self._taken)
+
+    async def send_data(self, frame: bytes, sequence: int) -> tuple[int, bool]:
+        """Send an AF_DATA_REQUEST_EXT and return the status of its confirmation, or of a refusal."""
+        loop = asyncio.get_running_loop()
+        confirmed = self._confirmed[sequence] = loop.create_future()
+        try:
+            async with self._sync_request_lock(priority=-1):
+                answered = self._answered = loop.create_future()
+                try:
+                    self._uart.write(frame)
+                    status = await answered
+                finally:
+                    self._answered = None
+            if status:
+                return status, False
+            return await confirmed, True
+        finally:
+            del self._confirmed[sequence]
+
+    def _taken(self, command: int, body: bytes) -> bool:
+        if command == AF_INCOMING_MSG:
+            return self._arrived(body)
+        if command == AF_DATA_CONFIRM and len(body) == 3:
+            waiting = self._confirmed.get(body[2])
+        elif command == AF_DATA_REQUEST_EXT_RESPONSE and len(body) == 1:
+            waiting = self._answered
+        else:
+            return False
+        if waiting is None:
+            return False
+        if not waiting.done():
+            waiting.set_result(body[0])
+        return True
 
     async def send_huge(self, request: Any) -> None:
         """Send a DataRequestExt whose data go in parts, and wait for its confirmation.

@@ -1,0 +1,93 @@
+"""What the commands of `hanota duis` do; each raises HanotaError where it cannot."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.markup import escape
+
+from hanota.cli.duis_words import rows
+from hanota.cli.keys import read_private_key
+from hanota.cli.output import console, stderr
+from hanota.clock import SystemClock
+from hanota.duis.certificates import SigningCertificates, issuer_name, read_certificate
+from hanota.duis.document import DocumentLimits, document_name, parse_document
+from hanota.duis.parse import parse_request
+from hanota.duis.parse_response import parse_response
+from hanota.duis.schema import Schema
+from hanota.duis.signature import UnknownSignerError, sign_document, verify_document
+from hanota.errors import ConfigError
+
+_STANDARD_INPUT: Final = Path("-")
+
+
+def verify(file: Path, certificates: Path | None) -> None:
+    """Say whose signature a document has; raise where it has none that is valid."""
+    known = SigningCertificates.from_folder(certificates) if certificates else SigningCertificates(())
+    try:
+        signer = verify_document(_read(file), known, now=SystemClock().now()).signer
+    except UnknownSignerError as error:
+        if certificates is None:
+            error.hint = "name a folder with the signer's certificate: --certificates DIR"
+        raise
+    console.print(
+        f"{escape(str(file))}: [green]signature valid[/], by {signer.eui64}, certificate "
+        f"{signer.certificate.serial_number} of {escape(issuer_name(signer))}"
+    )
+
+
+def sign(file: Path, key: Path, certificate: Path, output: Path | None) -> None:
+    """Write a document signed, to a file or to standard output."""
+    signed = sign_document(_read(file), read_private_key(key), read_certificate(certificate))
+    if output is None:
+        typer.get_binary_stream("stdout").write(signed)
+        return
+    _write(output, signed)
+    console.print(f"{escape(str(output))}: {len(signed)} octets, signed")
+
+
+def show(file: Path) -> None:
+    """Say what a document asks for or answers."""
+    octets = _read(file)
+    root = parse_document(octets, DocumentLimits())
+    document = parse_request(octets) if document_name(root) == "Request" else parse_response(octets)
+    told = list(rows(document, root))
+    width = max(len(name) for name, _ in told)
+    for name, value in told:
+        console.print(f"{name:{width}}  {escape(value)}")
+
+
+def validate(file: Path, schema: Path) -> None:
+    """Say that a document is valid by a schema; raise where it is not."""
+    rules = Schema(schema)
+    rules.check(_read(file))
+    for name in rules.missing:
+        stderr.print(f"{escape(name)} is not beside the schema: what it defines was not checked")
+    console.print(f"{escape(str(file))}: [green]valid[/] by {escape(schema.name)}")
+
+
+def _read(path: Path) -> bytes:
+    """Read a document, or so much of one that is too large that the parser refuses it."""
+    size = DocumentLimits().document_size + 1
+    if path == _STANDARD_INPUT:
+        return typer.get_binary_stream("stdin").read(size)
+    try:
+        with path.open("rb") as stream:
+            return stream.read(size)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check the file's name") from error
+
+
+def _write(path: Path, octets: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(octets)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise ConfigError(f"cannot write {path}: {error.strerror}", hint="check the folder") from error
