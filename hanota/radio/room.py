@@ -1,7 +1,7 @@
 """Room for frames in a coordinator that has none just now: its refusal is back-pressure, not a failure.
 
-Whoever was refused waits in a queue, and whoever comes then behind it. The first of the queue goes on as soon as
-a frame is off the air; where none is under way it tries again by itself, at growing intervals.
+Whoever was refused waits in a queue, and whoever comes then behind it. The first of the queue goes on as soon
+as a frame is off the air; where none is under way it tries again by itself, at growing intervals.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class RadioSettings:
     sends_waiting: int = 256
     """Frames in `send` at once; a block for each of many devices, and no caller that runs away."""
     busy_attempts: int = 8
-    """How often a block in the middle of a fragmented message is offered to an EZSP coordinator without room."""
+    """How often a block amid a fragmented message is offered to an EZSP coordinator that has no room."""
     busy_delay: float = 0.05
     """Seconds before it is offered again at the latest, doubled each time: sooner where another is off the
     air, which takes 11 ms."""

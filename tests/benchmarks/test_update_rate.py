@@ -31,7 +31,7 @@ SPREAD = 0.1
 COLUMNS = ("dongle", "baud rate", "APS encryption", "APS ack", "block", "octets/s", "bound", "reached")
 NARROW = 0.8
 """Of its rate that a dongle keeps with room for one frame at a time, as its line and its air take turns."""
-ALL = 64_000
+ALL = 96_000
 """Octets that devices get between them."""
 
 

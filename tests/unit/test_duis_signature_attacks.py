@@ -169,6 +169,11 @@ def test_attack_signature_wrapping_is_refused(
         verify_document(etree.tostring(wrap()), KNOWN, now=NOW)
 
 
+def test_two_signatures_are_counted_whatever_they_sign() -> None:
+    with pytest.raises(SignatureCoverageError, match="the document has 2 signatures, expected one"):
+        verify_document(etree.tostring(_two_signatures()), KNOWN, now=NOW)
+
+
 def test_attack_signed_document_inside_a_foreign_root_is_no_duis_document() -> None:
     inside = SIGNED.partition(b"?>")[2]
 
