@@ -23,7 +23,7 @@ from hanota.timestamps import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hanota.hub.image_library import LibraryImage
+    from hanota.hub.library_image import LibraryImage
 
 __all__ = ["app"]
 

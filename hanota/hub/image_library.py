@@ -7,12 +7,12 @@ freed then; what is known of it stays, since ended jobs name it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from hanota.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind
+from hanota.hub.library_image import LibraryImage, SignatureState
 from hanota.ota.image import ImageLimits, ImageShape, parse_image
 from hanota.ota.signature import verify_supplier_signature
 
@@ -24,22 +24,10 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
-    from hanota.ota.fields import ImageId
-    from hanota.ota.header import HardwareVersions
     from hanota.ota.image import OtaFile
 
 IMAGE_SHAPE: Final = {JobKind.PPMID: ImageShape.PPMID, JobKind.HCALCS: ImageShape.SIGNED}
 """GBCS 11.2: what follows the OTA Header in the image of each kind of device."""
-
-
-class SignatureState(StrEnum):
-    """What is known of the supplier's signature of an image."""
-
-    VERIFIED = "verified"
-    NOT_CHECKED = "not checked"
-    """Signed, but the supplier's key was not given."""
-    NONE = "none"
-    """The image of a PPMID carries no signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +38,6 @@ class ImageLibrarySettings:
     """Of one image: the maxLength of DUIS. What networks operate with is 750 KB."""
     library_octets: int = 256 * 1024 * 1024
     """Of all images that are not retired."""
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryImage:
-    """One image; `digest` is the SHA-256 of the Upgrade Image file, by which jobs name it."""
-
-    digest: bytes
-    kind: JobKind
-    image_id: ImageId
-    hardware_versions: HardwareVersions | None
-    manufacturer_image_hash: bytes
-    octets: int
-    signature: SignatureState
-    added: float
-    retired: float | None = None
 
 
 class ImageLibrary:

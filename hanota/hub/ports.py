@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from hanota.eui64 import Eui64
     from hanota.hub.events import Event, EventKind, Json, Party
-    from hanota.hub.image_library import LibraryImage
     from hanota.hub.jobs import Job, JobKind, JobOptions
+    from hanota.hub.library_image import LibraryImage
     from hanota.ota.block_size import DeviceModel
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from hanota.errors import HanotaError, StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
-from hanota.hub.image_library import LibraryImage, SignatureState
 from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
+from hanota.hub.library_image import LibraryImage, SignatureState
 from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
 from hanota.ota.block_size import DeviceModel
 from hanota.ota.fields import ImageId

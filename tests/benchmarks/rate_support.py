@@ -28,7 +28,7 @@ from hanota.hub.ports import DeviceLogEntry, Priority
 from hanota.hub.settings import HubSettings
 from hanota.ota.build import build_ppmid_image
 from hanota.ota.settings import OtaClientSettings
-from hanota.radio import Coordinator, LinkSecurity, RadioUrl
+from hanota.radio import Coordinator, LinkSecurity, RadioSettings, RadioUrl
 from hanota.store.store import SqliteStore
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, ZclFrame
 from tests.benchmarks.bench_support import DEVICE, INSTALL_CODE, UpgradeClientNode, Wan, octets, ota_header
@@ -66,6 +66,7 @@ class Setup:
     devices: int = 1
     size: int = 12_000
     """Octets of the Manufacturer Image."""
+    blocks_in_flight: int = RadioSettings().blocks_in_flight
 
     @property
     def block(self) -> int:
@@ -130,7 +131,7 @@ async def _run(setup: Setup, urgent: int, meddle: Callable[[Ncp], None] | None) 
         security = LinkSecurity.INSTALL_CODE if setup.encrypted else LinkSecurity.NONE
         radio = Coordinator(
             RadioUrl.parse(f"{setup.dongle.family}+emulator://bench"),
-            replace(SETTINGS, link_security=security),
+            replace(SETTINGS, link_security=security, blocks_in_flight=setup.blocks_in_flight),
             clock=clock,
         )
         hub = Hub(

@@ -39,6 +39,7 @@ from tests.hub_support import BROKER, EPOCH, HUB, FakeRadio, image
 from tests.radio_dongles import DONGLES, FAMILIES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.benchmarks.bench_support import Cost
@@ -61,7 +62,7 @@ HOUR = 3600.0
 
 @pytest.mark.benchmark
 def test_a_block_costs_less_than_it_costs_zigpys_own_manager(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, figures: Callable[[str, tuple[str, ...], list[tuple[str, ...]]], None]
 ) -> None:
     stock: dict[Dongle, list[Cost]] = {dongle: [] for dongle in DONGLES}
     ours: dict[Dongle, list[Cost]] = {dongle: [] for dongle in DONGLES}
@@ -69,18 +70,12 @@ def test_a_block_costs_less_than_it_costs_zigpys_own_manager(
         for dongle in DONGLES:
             stock[dongle].append(run_metered(zigpy_update(dongle, SIZE)))
             ours[dongle].append(run_metered(hanota_update(dongle, SIZE, tmp_path / f"{dongle}-{number}.db")))
-    ratios = {}
-    with capsys.disabled():
-        print("\n\nms a block  zigpy's manager  hanota  ratio  emulator beside them")
-        for dongle in DONGLES:
-            zigpy, hanota = (median(cost.host for cost in costs[dongle]) for costs in (stock, ours))
-            beside = " ".join(
-                f"{1000 * median(cost.emulator for cost in costs[dongle]):.2f}" for costs in (stock, ours)
-            )
-            ratios[dongle] = hanota / zigpy
-            print(
-                f"{dongle!s:10}  {1000 * zigpy:15.2f}  {1000 * hanota:6.2f}  {ratios[dongle]:5.2f}  {beside}"
-            )
+    ratios, rows = {}, []
+    for dongle in DONGLES:
+        zigpy, hanota = (median(cost.host for cost in costs[dongle]) for costs in (stock, ours))
+        ratios[dongle] = hanota / zigpy
+        rows.append((str(dongle), f"{1000 * zigpy:.2f}", f"{1000 * hanota:.2f}", f"{ratios[dongle]:.2f}"))
+    figures("processor time, ms a block", ("dongle", "zigpy's manager", "hanota", "ratio"), rows)
     for dongle, ratio in ratios.items():
         assert ratio <= LIMIT, dongle
 

@@ -132,7 +132,7 @@ async def test_no_answer_is_no_agreement() -> None:
 
 
 async def test_a_question_that_is_broken_off_holds_nobody_up() -> None:
-    """The task goes with the coordinator it asked: what it held neither fills the room nor is lost sight of."""
+    """The task goes with the coordinator it asked; what it held does not fill the room for ever."""
     rig = Rig(limit=1)
     rig.frame()
     await asyncio.sleep(0)
