@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-Row = tuple[str, ...]
+    Figures = Callable[[str, Sequence[str], Sequence[Sequence[str]]], None]
+    """Takes the title of a table, its columns and some rows."""
 
-_TABLES: dict[str, list[Row]] = {}
+_TABLES: dict[str, list[Sequence[str]]] = {}
 """By title; the first row has the names of the columns."""
 
 
 @pytest.fixture
-def figures() -> Callable[[str, Row, list[Row]], None]:
+def figures() -> Figures:
     """Give what adds rows to a table by its title."""
 
-    def add(title: str, columns: Row, rows: list[Row]) -> None:
+    def add(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         _TABLES.setdefault(title, [columns]).extend(rows)
 
     return add

@@ -39,10 +39,10 @@ from tests.hub_support import BROKER, EPOCH, HUB, FakeRadio, image
 from tests.radio_dongles import DONGLES, FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.benchmarks.bench_support import Cost
+    from tests.benchmarks.conftest import Figures
     from tests.radio_dongles import Dongle
 
 SIZE = 50_000
@@ -61,9 +61,7 @@ HOUR = 3600.0
 
 
 @pytest.mark.benchmark
-def test_a_block_costs_less_than_it_costs_zigpys_own_manager(
-    tmp_path: Path, figures: Callable[[str, tuple[str, ...], list[tuple[str, ...]]], None]
-) -> None:
+def test_a_block_costs_less_than_it_costs_zigpys_own_manager(tmp_path: Path, figures: Figures) -> None:
     stock: dict[Dongle, list[Cost]] = {dongle: [] for dongle in DONGLES}
     ours: dict[Dongle, list[Cost]] = {dongle: [] for dongle in DONGLES}
     for number in range(ROUNDS):

@@ -16,11 +16,8 @@ from tests.benchmarks.rate_support import PAGE, PLAIN_BLOCK, Setup, rate_of
 from tests.radio_dongles import DONGLES, FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from tests.benchmarks.conftest import Figures
     from tests.radio_dongles import Dongle
-
-    Figures = Callable[[str, tuple[str, ...], list[tuple[str, ...]]], None]
 
 BAUD_RATES = (115_200, 460_800)
 REACHED = 0.95
@@ -38,7 +35,7 @@ URGENT = 10
 
 
 def reached(setup: Setup, rate: float, bound: float) -> str:
-    """Return a cell of a table: octets a second, and how much of the bound they are; assert that it is enough."""
+    """Return a cell: octets a second, and how much of the bound that is; assert that it is enough."""
     assert REACHED <= rate / bound <= NOISE, setup
     return f"{rate:.0f} ({100 * rate / bound:.0f} % of {bound:.0f})"
 
