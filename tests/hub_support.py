@@ -129,6 +129,7 @@ class Sent:
     data: bytes
     priority: Priority
     encrypted: bool
+    acknowledged: bool = True
 
 
 class FakeRadio:
@@ -170,7 +171,7 @@ class FakeRadio:
         encrypted: bool = True,
         acknowledged: bool = True,
     ) -> None:
-        self.sent.append(Sent(device, cluster, data, priority, encrypted))
+        self.sent.append(Sent(device, cluster, data, priority, encrypted, acknowledged))
         await asyncio.sleep(self.LATENCY)
         if device in self.hung:
             await asyncio.Event().wait()

@@ -29,6 +29,7 @@ from hanota.hub.hub import Hub, HubSettings
 from hanota.hub.jobs import JobKind
 from hanota.hub.journal import Journal
 from hanota.hub.ports import DeviceLogEntry
+from hanota.ota.attributes import AttributeId, encode_value
 from hanota.ota.build import build_ppmid_image, build_tagged_image
 from hanota.ota.client import ClientIdentity, OtaClient
 from hanota.ota.elements import SubElement
@@ -67,7 +68,9 @@ SETTLED = 10
 ATTRIBUTES: Mapping[tuple[int, int], bytes] = {
     (ClusterId.BASIC, 0x0004): attributes.character_string("emulated"),
     (ClusterId.BASIC, 0x0005): attributes.character_string("emulated"),
-    (ClusterId.OTA_UPGRADE, 0x0002): attributes.uint32(NEW_VERSION),
+    (ClusterId.OTA_UPGRADE, AttributeId.CURRENT_FILE_VERSION): encode_value(
+        AttributeId.CURRENT_FILE_VERSION, NEW_VERSION
+    ),
 }
 """What zigpy reads of a device, in its interview and after an update."""
 

@@ -68,7 +68,8 @@ NOT_OFFERED = "no image is offered to this device"
 INSTALLED = "the device already runs the file version that is offered"
 SAYS_INSTALLED = "the device says it runs 01000001 already"
 UNEXPECTED_END = "Upgrade End Request SUCCESS for an image not transferred to the device"
-ASKS_ANYWAY = frozenset({NOT_OFFERED, INSTALLED, SAYS_INSTALLED})
+ENDED = "the offer has ended"
+ASKS_ANYWAY = frozenset({NOT_OFFERED, INSTALLED, SAYS_INSTALLED, ENDED})
 REFUSED: dict[str, frozenset[str]] = {
     "query repeated": ASKS_ANYWAY,
     "periodic query": ASKS_ANYWAY,

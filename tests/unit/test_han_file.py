@@ -84,6 +84,8 @@ def test_every_key_of_an_emulated_device_is_taken() -> None:
         sleep = 7.5
         keystore = "keys/hcalcs"
         trust = "/etc/trust"
+        client = "telink"
+        quirks = ["odd field control", "short first block"]
         misbehaviour = ["wrong_signature", "ignores_notify"]
         suite = 2
         credentials = "hcalcs.toml"
@@ -99,14 +101,16 @@ def test_every_key_of_an_emulated_device_is_taken() -> None:
     assert device.install_code == bytes.fromhex(CODE)
     assert (device.autojoin, device.sleep) == (0.5, 7.5)
     assert device.application == Firmware(
-        DeviceKind.HCALCS,
-        ImageId(0x10F2, 7, 0xFFFF_FFFE),
-        0x0203,
-        "load switch",
-        FOLDER / "keys/hcalcs",
-        Path("/etc/trust"),
-        ("wrong_signature", "ignores_notify"),
-        600.0,
+        kind=DeviceKind.HCALCS,
+        image=ImageId(0x10F2, 7, 0xFFFF_FFFE),
+        hardware_version=0x0203,
+        model="load switch",
+        keystore=FOLDER / "keys/hcalcs",
+        trust=Path("/etc/trust"),
+        client="telink",
+        quirks=("odd field control", "short first block"),
+        misbehaviour=("wrong_signature", "ignores_notify"),
+        keep_alive=600.0,
     )
     assert (device.suite, device.credentials) == (2, FOLDER / "hcalcs.toml")
     faults = device.faults

@@ -105,3 +105,25 @@ async def test_a_queue_that_ran_empty_leaves_nothing_behind() -> None:
     assert len(post.radio.sent) == 10
     assert all(task.done() for task in post.tasks)
     assert not post.delivery._queues
+
+
+@virtual
+async def test_frames_that_nobody_acknowledges_do_not_wait_for_each_other_up_to_the_limit() -> None:
+    post = Post(limit=3)
+    post.radio.hung.add(PPMID_ID)
+    for data in (b"1", b"2", b"3", b"4"):
+        post.delivery.post(
+            PPMID_ID,
+            CLUSTER,
+            data,
+            Priority.BULK,
+            lambda _: post.ends.append((b"", None)),
+            acknowledged=False,
+        )
+    await asyncio.sleep(0)
+    assert [(frame.data, frame.acknowledged) for frame in post.radio.sent] == [
+        (b"1", False),
+        (b"2", False),
+        (b"3", False),
+    ]
+    assert post.delivery.dropped[PPMID_ID] == 1

@@ -11,12 +11,10 @@ from hanota.zcl import ClusterId, Direction, GeneralCommand, Status, ZclFrame
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_UINT16: Final = 0x21
-_UINT32: Final = 0x23
 _ENUM8: Final = 0x30
 _ENUM16: Final = 0x31
 _STRING: Final = 0x42
-_SIZES: Final = {0x18: 1, 0x19: 2, 0x20: 1, _UINT16: 2, _UINT32: 4, _ENUM8: 1, _ENUM16: 2, 0xE2: 4}
+_SIZES: Final = {0x18: 1, 0x19: 2, 0x20: 1, 0x21: 2, 0x23: 4, _ENUM8: 1, _ENUM16: 2, 0xE2: 4}
 """Octets of a value by its type, of the types a hub's attributes have (2.6.2); 0xE2 is UTCTime."""
 _RECORD: Final = struct.Struct("<HB")
 
@@ -25,16 +23,6 @@ def character_string(text: str) -> bytes:
     """Return an attribute value of type character string, its type first."""
     octets = text.encode()
     return bytes((_STRING, len(octets))) + octets
-
-
-def uint32(value: int) -> bytes:
-    """Return an attribute value of type uint32, its type first."""
-    return struct.pack("<BI", _UINT32, value)
-
-
-def uint16(value: int) -> bytes:
-    """Return an attribute value of type uint16, its type first."""
-    return struct.pack("<BH", _UINT16, value)
 
 
 def enum8(value: int) -> bytes:

@@ -161,7 +161,7 @@ class SmartEnergyNode(HanNode):
             request = ZclFrame.decode(frame.payload)
         except RemoteProtocolError:
             return
-        if not request.is_default_response:
+        if not request.is_default_response and len(self._tasks) < self.settings.max_tasks:
             refusal = request.default_response(Status.FAILURE).encode()
             self.spawn(self._answer(frame, refusal, encrypted=True))
 

@@ -131,10 +131,11 @@ class HugeZnp(ZNP):  # type: ignore[misc]  # zigpy-znp is published without type
         self._uart: Any = MtProtocol.in_place_of(self._uart, self._taken)
 
     async def send_data(self, frame: bytes, sequence: int) -> tuple[int, bool]:
-        """Send an AF_DATA_REQUEST_EXT and return the status of its confirmation, or of a refusal."""
+        """Send an AF_DATA_REQUEST_EXT; return a status, and whether it is that of its confirmation."""
         loop = asyncio.get_running_loop()
         confirmed = self._confirmed[sequence] = loop.create_future()
         try:
+            # Private: in it zigpy-znp keeps to one command at a time; behind all others, as its own messages.
             async with self._sync_request_lock(priority=-1):
                 answered = self._answered = loop.create_future()
                 try:
