@@ -95,6 +95,10 @@ def describe(event: Event) -> str:
             return f"blocks of {detail['octets']} octets from now on: longer ones were lost"
         case EventKind.CLIENT_ATTRIBUTES:
             return f"client attributes: {_attributes(detail)}"
+        case EventKind.DEVICE_FILE_QUERIED:
+            return f"asks for its own file {_own_file(detail)}"
+        case EventKind.DEVICE_FILE_ENDED:
+            return f"its own file {_own_file(detail)}: {detail['status']}"
         case EventKind.UPGRADE_END:
             return f"Upgrade End Request {detail['status']}{_rate(detail)}"
         case EventKind.UPGRADE_END_ANSWERED:
@@ -132,6 +136,10 @@ def is_milestone(event: Event) -> bool:
 def _attributes(detail: Mapping[str, Json]) -> str:
     shown = (name for name in _CLIENT_ATTRIBUTES if name in detail)
     return ", ".join(f"{name.replace('_', ' ')} {detail[name]}" for name in shown)
+
+
+def _own_file(detail: Mapping[str, Json]) -> str:
+    return f"{detail['manufacturer']}/{detail['image_type']}/{detail['file_version']}"
 
 
 def _because(detail: Mapping[str, Json]) -> str:

@@ -15,7 +15,7 @@ from hanota.hub.scheduler import Scheduler
 from hanota.hub.transfers import Transfers
 from hanota.ota.block_size import BlockSizeBook
 from hanota.ota.commands import CommandId
-from hanota.ota.image import parse_image
+from hanota.ota.image import ImageShape, parse_image
 from hanota.ota.server import OtaServer
 from hanota.ota.session import LIVE, Activation, SessionState
 from hanota.zcl import ClusterId, Status
@@ -174,6 +174,14 @@ class Distribution:
     def read_attributes(self, device: Eui64) -> None:
         """Ask a device for the attributes of its OTA Upgrade client; an event tells them."""
         self._transfers.read_attributes(device)
+
+    def add_device_file(self, device: Eui64, data: bytes) -> None:
+        """Have an OTA file ready for `device` alone; raise RemoteProtocolError where it is none."""
+        self._server.add_device_file(device, parse_image(data, ImageShape.TAGGED))
+
+    def remove_device_files(self, device: Eui64) -> None:
+        """Have no file for `device` alone any more."""
+        self._server.remove_device_files(device)
 
     def progress(self) -> Sequence[Progress]:
         """Return how far each transfer is."""

@@ -66,6 +66,8 @@ class EventKind(StrEnum):
     TRANSFER_ABORTED = "ota.abort_delivered"
     BLOCK_SIZE_LEARNT = "ota.block_size_learnt"
     CLIENT_ATTRIBUTES = "ota.client_attributes"
+    DEVICE_FILE_QUERIED = "ota.query_device_specific_file"
+    DEVICE_FILE_ENDED = "ota.device_specific_file_ended"
     UPGRADE_END = "ota.upgrade_end_request"
     UPGRADE_END_ANSWERED = "ota.upgrade_end_response"
     OTA_REFUSED = "ota.refused"

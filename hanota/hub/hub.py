@@ -195,6 +195,18 @@ class Hub:
         self._distribution.read_attributes(device)
         self._wake()
 
+    def add_device_file(self, device: Eui64, data: bytes) -> None:
+        """Have an OTA file of sub-elements ready for `device` to ask for (Query Device Specific File).
+
+        For as long as the hub runs; the device is not notified. Raise RemoteProtocolError for octets that are
+        no such file, LocalProtocolError for too many of them.
+        """
+        self._distribution.add_device_file(device, data)
+
+    def remove_device_files(self, device: Eui64) -> None:
+        """Have no device specific file for `device` any more."""
+        self._distribution.remove_device_files(device)
+
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if it has one; the transfer is answered ABORT."""
         self._distribution.cancel(device, reason)

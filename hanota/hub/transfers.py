@@ -10,7 +10,7 @@ from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobState, Trigger
 from hanota.hub.progress import Progress, Signals
 from hanota.hub.retries import retry_delay
-from hanota.hub.wording import attribute_values, held_for, rounded, status_name
+from hanota.hub.wording import attribute_values, held_for, image_name, rounded, status_name
 from hanota.ota.commands import NEVER
 from hanota.ota.events import (
     AllBlocksServed,
@@ -173,7 +173,12 @@ class Transfers:
                 | UpgradeEndUnexpected()
             ):
                 self._refuse(event, job)
-            case AllBlocksServed() | DeviceDefaultResponse() | DeviceFileQueried() | DeviceFileEnded():
+            case DeviceFileQueried() if event.found:
+                self._note(EventKind.DEVICE_FILE_QUERIED, event, None, image_name(event.image))
+            case DeviceFileEnded():
+                ended = {**image_name(event.image), "status": status_name(event.status)}
+                self._note(EventKind.DEVICE_FILE_ENDED, event, None, ended)
+            case AllBlocksServed() | DeviceDefaultResponse() | DeviceFileQueried():
                 pass
             case _:
                 assert_never(event)

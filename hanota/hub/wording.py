@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hanota.hub.events import Json
     from hanota.hub.jobs import Job
+    from hanota.ota.fields import ImageId
 
 _VERSIONS: Final = frozenset(
     {AttributeId.CURRENT_FILE_VERSION, AttributeId.DOWNLOADED_FILE_VERSION, AttributeId.IMAGE_STAMP}
@@ -26,6 +27,15 @@ def status_name(status: int) -> str:
         return Status(status).name
     except ValueError:
         return f"0x{status:02X}"
+
+
+def image_name(image: ImageId) -> dict[str, Json]:
+    """Return manufacturer, image type and file version in hexadecimal."""
+    return {
+        "manufacturer": f"{image.manufacturer_code:04X}",
+        "image_type": f"{image.image_type:04X}",
+        "file_version": f"{image.file_version:08X}",
+    }
 
 
 def attribute_values(attributes: Mapping[AttributeId, int]) -> dict[str, Json]:

@@ -17,11 +17,13 @@ from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES, with_qui
 from hanota.emulator.loop import run_virtual
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind, JobOptions
-from hanota.ota.build import build_ppmid_image, build_signed_image
+from hanota.ota.build import build_ppmid_image, build_signed_image, build_tagged_image
 from hanota.ota.client_quirks import ClientQuirks
 from hanota.ota.commands import (
     NEVER,
+    ImageBlock,
     ImageBlockRequest,
+    ImageBlockResponse,
     ImagePageRequest,
     QueryDeviceSpecificFileRequest,
     QueryDeviceSpecificFileResponse,
@@ -31,6 +33,8 @@ from hanota.ota.commands import (
     decode_command,
     encode_command,
 )
+from hanota.ota.elements import SubElement
+from hanota.ota.header import OtaHeader
 from hanota.ota.quirk_table import QUIRKS
 from hanota.ota.settings import OtaClientSettings
 from hanota.ota.signature import supplier_signer
@@ -441,6 +445,42 @@ def test_a_device_that_asks_for_a_file_of_its_own_in_the_middle_is_answered_and_
             assert b.states(PPMID) == PPMID_WAY
             assert b.blocks_again(PPMID) == 0
             assert b.scenario.refused == 0
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_a_device_gets_the_file_that_is_for_it_alone(dongle: Dongle) -> None:
+    """Such as its log configuration or new credentials: asked for by EUI-64, no job and no Image Notify."""
+    header = OtaHeader(MANUFACTURER, 0xFFC0, 7, upgrade_file_destination=PPMID)
+    file = build_tagged_image(header, [SubElement(0xF000, bytes(range(40)))])
+
+    async def main() -> None:
+        async with update_bench(dongle, size=10_000) as b:
+            b.assembly.hub.add_device_file(PPMID, file.data)
+            frames = b.overhear()
+            image_id = file.header.image_id
+            commands: tuple[OtaCommand, ...] = (
+                QueryDeviceSpecificFileRequest(PPMID, image_id, 2),
+                ImageBlockRequest(image_id, 0, 48),
+                UpgradeEndRequest(Status.SUCCESS, image_id),
+            )
+            for number, command in enumerate(commands, 200):
+                await b.say(b.ppmid, ClusterId.OTA_UPGRADE, encode_command(command, number))
+                await asyncio.sleep(1)
+            answers = {frame.sequence: command for frame, command in told(frames, b.ppmid)}
+            assert answers[200] == QueryDeviceSpecificFileResponse(Status.SUCCESS, image_id, len(file.data))
+            assert answers[201] == ImageBlockResponse(Status.SUCCESS, ImageBlock(image_id, 0, file.data[:48]))
+            assert isinstance(answers[202], UpgradeEndResponse)
+            (asked,) = b.seen(EventKind.DEVICE_FILE_QUERIED, PPMID)
+            assert asked.detail["file_version"] == "00000007"
+            (ended,) = b.seen(EventKind.DEVICE_FILE_ENDED, PPMID)
+            assert ended.detail["status"] == "SUCCESS"
+            b.assembly.hub.remove_device_files(PPMID)
+            await b.say(b.ppmid, ClusterId.OTA_UPGRADE, encode_command(commands[0], 210))
+            await asyncio.sleep(1)
+            answers = {frame.sequence: command for frame, command in told(frames, b.ppmid)}
+            assert answers[210] == QueryDeviceSpecificFileResponse(Status.NO_IMAGE_AVAILABLE)
 
     run_virtual(main())
 

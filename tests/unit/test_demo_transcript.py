@@ -18,7 +18,10 @@ from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind, JobOptions
 from hanota.hub.ports import EstablishedKey, RadioState
 from hanota.ota.attributes import report_attributes
-from hanota.ota.commands import ImageBlockRequest, UpgradeEndRequest
+from hanota.ota.build import build_tagged_image
+from hanota.ota.commands import ImageBlockRequest, QueryDeviceSpecificFileRequest, UpgradeEndRequest
+from hanota.ota.elements import SubElement
+from hanota.ota.header import OtaHeader
 from hanota.zcl import ClusterId, Status
 from tests.hub_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, activation_alert, image, lab
 
@@ -74,6 +77,12 @@ async def campaign() -> list[Event]:
         for offset in asked:
             made.ask(PPMID_ID, ImageBlockRequest(file.header.image_id, offset, 48))
             await asyncio.sleep(0.1)
+        own = build_tagged_image(
+            OtaHeader(0x121D, 0xFFC0, 7, upgrade_file_destination=PPMID_ID), [SubElement(0xF000, b"own")]
+        )
+        made.hub.add_device_file(PPMID_ID, own.data)
+        made.ask(PPMID_ID, QueryDeviceSpecificFileRequest(PPMID_ID, own.header.image_id, 2))
+        made.ask(PPMID_ID, UpgradeEndRequest(Status.SUCCESS, own.header.image_id))
         made.hub.cancel(PPMID_ID, "the operator")
         made.ask(PPMID_ID, ImageBlockRequest(file.header.image_id, 0, 48))
         await asyncio.sleep(1)
