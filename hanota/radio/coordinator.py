@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hanota.errors import ConfigError, HanotaError, RadioError
 from hanota.hub.ports import Priority, RadioState
 from hanota.radio.application import to_eui64, to_ieee
-from hanota.radio.diagnosis import hint, reason
+from hanota.radio.diagnosis import reason
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.frame_size import single_frame
 from hanota.radio.inbound import Answer, Inbound
@@ -24,14 +24,16 @@ from hanota.radio.redaction import Redaction, known_keys
 from hanota.radio.refusals import Refusals
 from hanota.radio.secure_links import SecureLinks
 from hanota.radio.settings import LinkSecurity, RadioSettings
+from hanota.radio.supervision import Supervision
 from hanota.zse.install_code import install_code_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
+    from hanota.radio.application import HanApplication
     from hanota.radio.frame import ReceivedFrame
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.url import RadioUrl
@@ -77,6 +79,7 @@ class Coordinator:
         self._answers: set[asyncio.Task[None]] = set()
         self._session: Session | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._supervision = Supervision(url, self._settings, self)
         self._eui64: Eui64 | None = None
         self._listener: RadioListener | None = None
         self._inbound: Inbound | None = None
@@ -118,14 +121,16 @@ class Coordinator:
         try:
             if self._links is not None:
                 await self._links.start()
-            session = await self._open()
+            session = await self._supervision.open()
         except BaseException as error:
             await self._release()
             self._change_state(RadioState.STOPPED, str(error))
             raise
-        self._online(session)
-        self._supervisor = asyncio.create_task(self._supervise(session), name="radio supervisor")
-        self._supervisor.add_done_callback(_report_failure)
+        self.online(session)
+        self._supervisor = self._supervision.keep(session)
+        if self._links is not None:
+            # Once whoever started this knows that it is started.
+            asyncio.get_running_loop().call_soon(self._tell_ready, self._links)
 
     async def stop(self) -> None:
         """Close the coordinator; never raises."""
@@ -297,6 +302,39 @@ class Coordinator:
         if self._refusals is not None:
             self._refusals.refuse(self._peers.device_at(nwk), cluster, reason)
 
+    # -- the life of the coordinator (Supervision.Owner) ---------------------------------------------------
+
+    def application(self, lost: Callable[[str], None]) -> HanApplication:
+        """Make an application that is not started."""
+        return self._family.load()(
+            application_config(self._url, self._settings), gate=self, lost=lost, settings=self._settings
+        )
+
+    async def opened(self, app: HanApplication) -> None:
+        """Know the coordinator again, and check the keys in it."""
+        self._recognise(app)
+        if self._links is not None:
+            await self._links.check(app.link_keys)
+
+    def online(self, session: Session) -> None:
+        """Use a coordinator from now on."""
+        self._session = session
+        self._change_state(RadioState.ONLINE, str(self._url))
+        if self._links is not None:
+            self._links.tell_lost()
+
+    def keep_window(self, app: HanApplication) -> Coroutine[Any, Any, None]:
+        """Keep the join window on `app` until cancelled."""
+        return self._window.keep(app)
+
+    def lost(self, reason: str) -> None:
+        """Tell the hub that the coordinator is lost."""
+        self._change_state(RadioState.LOST, reason)
+
+    def offline(self) -> None:
+        """Use the coordinator no more."""
+        self._session = None
+
     # -- inside ------------------------------------------------------------------------------------------
 
     def _prepare(self, listener: RadioListener) -> None:
@@ -341,6 +379,10 @@ class Coordinator:
             suites=() if credentials is None else tuple(credentials.suites),
         )
 
+    def _tell_ready(self, links: SecureLinks) -> None:
+        for device in links.keys.devices:
+            self.ready(device)
+
     async def _release(self) -> None:
         """Let go of what start took."""
         if self._links is not None:
@@ -356,36 +398,6 @@ class Coordinator:
         if self._session is None:
             raise RadioError(f"the coordinator is {self._state}")
         return self._session
-
-    async def _open(self) -> Session:
-        """Open one session; raise RadioError, or ConfigError where the user must act."""
-        lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        def on_lost(reason: str) -> None:
-            if not lost.done():
-                lost.set_result(self.text(reason))
-
-        app = self._family.load()(
-            application_config(self._url, self._settings),
-            gate=self,
-            lost=on_lost,
-            settings=self._settings,
-        )
-        session = Session(app, lost)
-        try:
-            async with asyncio.timeout(self._settings.start_timeout):
-                await unless_lost(session, app.startup(auto_form=True))
-                self._recognise(app)
-                if self._links is not None:
-                    await unless_lost(session, self._links.check(app.link_keys))
-        except BaseException as error:
-            await self._close(session)
-            if isinstance(error, HanotaError) or not isinstance(error, Exception):
-                raise
-            raise RadioError(
-                f"cannot open {self._url}: {self.text(reason(error))}", hint=hint(error)
-            ) from error
-        return session
 
     def _recognise(self, app: Any) -> None:
         """Note the coordinator's EUI-64, which must stay what it is: devices are bound to it."""
@@ -407,50 +419,6 @@ class Coordinator:
         # zigpy repairs routes only for devices it knows; those of an earlier session it does not.
         for device, nwk in self._peers.placed().items():
             app.remember(device, nwk)
-
-    async def _close(self, session: Session) -> None:
-        try:
-            async with asyncio.timeout(self._settings.stop_timeout):
-                await session.app.shutdown()
-        except Exception as error:  # noqa: BLE001  # closing what is broken breaks in any way
-            logger.warning("closing %s: %s", self._url, self.text(reason(error)))
-
-    def _online(self, session: Session) -> None:
-        self._session = session
-        self._change_state(RadioState.ONLINE, str(self._url))
-        if self._links is not None:
-            self._links.tell_lost()
-
-    async def _supervise(self, session: Session) -> None:
-        """Wait for the coordinator to be lost and open it again, for ever."""
-        if self._links is not None:
-            for device in self._links.keys.devices:
-                self.ready(device)
-        while True:
-            window = asyncio.create_task(self._window.keep(session.app), name="radio join window")
-            try:
-                # Shielded, because everybody who sends waits for it too.
-                why = await asyncio.shield(session.lost)
-                self._change_state(RadioState.LOST, why)
-            finally:
-                self._session = None
-                if not session.lost.done():
-                    session.lost.set_result("it was stopped")
-                window.cancel()
-                await asyncio.gather(window, return_exceptions=True)
-                await self._close(session)
-            session = await self._reopen()
-            self._online(session)
-
-    async def _reopen(self) -> Session:
-        delay = self._settings.reconnect_delay
-        while True:
-            await asyncio.sleep(delay)
-            try:
-                return await self._open()
-            except (RadioError, ConfigError) as error:
-                logger.warning("%s", error)
-            delay = min(2 * delay, self._settings.reconnect_delay_limit)
 
     def _answer(self, answer: Answer) -> None:
         """Send an answer of the radio's own, unless too many are under way."""
@@ -484,9 +452,3 @@ class Coordinator:
         self._state = state
         if self._listener is not None:
             self._listener.radio_state_changed(state, reason)
-
-
-def _report_failure(supervisor: asyncio.Task[None]) -> None:
-    """Say so when the supervisor breaks, as it does when the listener raises: nobody awaits it."""
-    if not supervisor.cancelled() and supervisor.exception() is not None:
-        logger.critical("the coordinator is watched no more", exc_info=supervisor.exception())
