@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, assert_never
 from hanota.errors import LocalProtocolError
 from hanota.gbcs.alerts import TransferResponseCode
 from hanota.hub.events import EventKind, Party
-from hanota.hub.jobs import JobState, Trigger
+from hanota.hub.jobs import JobKind, JobState, Trigger
 from hanota.hub.progress import Progress, Signals
 from hanota.hub.retries import retry_delay
 from hanota.hub.wording import attribute_values, held_for, image_name, rounded, status_name
-from hanota.ota.commands import NEVER
+from hanota.ota.commands import NEVER, CommandId
 from hanota.ota.events import (
     AllBlocksServed,
     AlreadyInstalled,
@@ -171,6 +171,7 @@ class Transfers:
                 | QueryRefused()
                 | RequestRefused()
                 | UpgradeEndUnexpected()
+                | DeviceDefaultResponse()
             ):
                 self._refuse(event, job)
             case DeviceFileQueried() if event.found:
@@ -178,7 +179,7 @@ class Transfers:
             case DeviceFileEnded():
                 ended = {**image_name(event.image), "status": status_name(event.status)}
                 self._note(EventKind.DEVICE_FILE_ENDED, event, None, ended)
-            case AllBlocksServed() | DeviceDefaultResponse() | DeviceFileQueried():
+            case AllBlocksServed() | DeviceFileQueried():
                 pass
             case _:
                 assert_never(event)
@@ -190,7 +191,8 @@ class Transfers:
         | TransferExpired
         | QueryRefused
         | RequestRefused
-        | UpgradeEndUnexpected,
+        | UpgradeEndUnexpected
+        | DeviceDefaultResponse,
         job: Job | None,
     ) -> None:
         """Note what was refused, and end the job where nothing can come of it any more."""
@@ -218,6 +220,10 @@ class Transfers:
             case RequestRefused():
                 reason = event.reason.value + (f": {event.detail}" if event.detail else "")
                 self._refused(event, job, reason)
+            case DeviceDefaultResponse():
+                if job is not None and _takes_no_upgrade_time(event, job):
+                    reason = "the device takes no Upgrade Time: its Upgrade Activation Policy is out of band"
+                    self.end(job, Trigger.ABORT, reason, TransferResponseCode.FILE_TRANSFER_FAILURE)
             case UpgradeEndUnexpected():
                 status = status_name(event.status)
                 self._refused(
@@ -393,3 +399,13 @@ class Transfers:
         return self._journal.record(
             kind, source, target, device=event.device, job=None if job is None else job.id, detail=detail
         )
+
+
+def _takes_no_upgrade_time(event: DeviceDefaultResponse, job: Job) -> bool:
+    """Tell whether a PPMID refused the word to activate, which nothing else would ever give it."""
+    return (
+        job.kind is JobKind.PPMID
+        and job.state is JobState.ACTIVATING
+        and event.command == CommandId.UPGRADE_END_RESPONSE
+        and event.status == Status.NOT_AUTHORIZED
+    )

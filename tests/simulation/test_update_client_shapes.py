@@ -270,6 +270,23 @@ def test_devices_with_a_quirk_on_record_are_updated(dongle: Dongle, quirk: str) 
 
 
 @pytest.mark.parametrize("dongle", FAMILIES, ids=str)
+def test_a_ppmid_of_activation_policy_out_of_band_ends_by_name_as_nothing_else_would_activate_it(
+    dongle: Dongle,
+) -> None:
+    async def main() -> None:
+        settings = with_quirks(DeviceSettings(), ["activation policy out of band"])
+        async with update_bench(dongle, size=2_000, device_settings=settings) as b:
+            b.update(JobKind.PPMID)
+            await b.until_state(PPMID, "aborted")
+            *_, last = b.seen(EventKind.JOB_STATE, PPMID)
+            assert "Upgrade Activation Policy is out of band" in str(last.detail["cause"])
+            assert b.ppmid.firmware_version == OLD
+            assert b.transfer_alerts(PPMID) == [("8F8A", "success")]
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
 def test_an_hcalcs_of_activation_policy_out_of_band_waits_for_cs06_and_asks_no_more(dongle: Dongle) -> None:
     async def main() -> None:
         settings = with_quirks(DeviceSettings(), ["activation policy out of band"])
