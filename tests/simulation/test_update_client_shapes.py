@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from hanota.emulator.devices import DeviceSettings, Hcalcs
 from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES, with_quirks
 from hanota.emulator.loop import run_virtual
 from hanota.hub.events import EventKind
-from hanota.hub.jobs import JobKind, JobOptions
+from hanota.hub.jobs import JobKind
 from hanota.ota.build import build_ppmid_image, build_signed_image, build_tagged_image
 from hanota.ota.client_quirks import ClientQuirks
 from hanota.ota.commands import (
@@ -30,7 +29,6 @@ from hanota.ota.commands import (
     QueryNextImageRequest,
     UpgradeEndRequest,
     UpgradeEndResponse,
-    decode_command,
     encode_command,
 )
 from hanota.ota.elements import SubElement
@@ -39,136 +37,44 @@ from hanota.ota.quirk_table import QUIRKS
 from hanota.ota.settings import OtaClientSettings
 from hanota.ota.signature import supplier_signer
 from hanota.zcl import ClusterId, DefaultResponse, Status, ZclFrame
-from tests.radio_dongles import DONGLES, FAMILIES, ZNP_3_0
+from tests.radio_dongles import FAMILIES
+from tests.simulation.client_shape_support import (
+    ALL_DONGLES,
+    ASKS_ANYWAY,
+    DEVICE_OF,
+    ENCRYPTED_IMAGE_TAG,
+    HCALCS_WAY,
+    HOUR,
+    PPMID_WAY,
+    REFUSED,
+    SHAPES,
+    bench_of,
+    blocks_asked,
+    change_answers,
+    default_responses,
+    ended_right,
+    is_answer,
+    said,
+    told,
+    update_both,
+    with_client,
+)
 from tests.simulation.update_support import (
     HUB_ENDPOINT,
     NEW,
     OLD,
     firmware,
     header,
-    more,
     supplier_key,
     update_bench,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
-    from contextlib import AbstractAsyncContextManager
-
     from hanota.emulator.air import ApsFrame
     from hanota.emulator.devices import FirmwareDevice
-    from hanota.eui64 import Eui64
     from hanota.ota.commands import OtaCommand
     from tests.radio_dongles import Dongle
     from tests.simulation.update_support import UpdateBench
-
-ALL_DONGLES: tuple[Dongle, ...] = (*DONGLES, ZNP_3_0)
-SHAPES = tuple(name for name in CLIENTS if name != "common")
-HOUR, DAY = 3600, 86_400
-ENCRYPTED_IMAGE_TAG = bytes.fromhex("00f0")
-DEVICE_OF = {JobKind.PPMID: PPMID, JobKind.HCALCS: HCALCS}
-
-NOT_OFFERED = "no image is offered to this device"
-INSTALLED = "the device already runs the file version that is offered"
-SAYS_INSTALLED = "the device says it runs 01000001 already"
-UNEXPECTED_END = "Upgrade End Request SUCCESS for an image not transferred to the device"
-ENDED = "the offer has ended"
-ASKS_ANYWAY = frozenset({NOT_OFFERED, INSTALLED, SAYS_INSTALLED, ENDED})
-REFUSED: dict[str, frozenset[str]] = {
-    "query repeated": ASKS_ANYWAY,
-    "periodic query": ASKS_ANYWAY,
-    "Image Notify ignored": ASKS_ANYWAY,
-    "Upgrade End without a download, repeated": frozenset({UNEXPECTED_END}),
-}
-"""What the hub is right to refuse: queries before and after the job, the end of what never began."""
-PPMID_WAY = ["accepted", "notified", "queried", "transferring", "transferred", "activating", "activated"]
-HCALCS_WAY = [*PPMID_WAY[:5], "held", *PPMID_WAY[5:]]
-
-
-def with_client(client: OtaClientSettings, **changes: object) -> DeviceSettings:
-    return replace(DeviceSettings(client=client), **changes)  # type: ignore[arg-type]
-
-
-def bench_of(dongle: Dongle, shape: str, **options: object) -> AbstractAsyncContextManager[UpdateBench]:
-    """A bench whose devices have that client."""
-    return update_bench(dongle, device_settings=with_client(CLIENTS[shape]), **options)  # type: ignore[arg-type]
-
-
-async def update_both(b: UpdateBench) -> None:
-    """Update the PPMID by 11.4, then the HCALCS by 11.1 and 11.3, and have both read back."""
-    for device in (PPMID, HCALCS):
-        await b.still_serves(device)
-
-
-def ended_right(b: UpdateBench, frames: Sequence[ApsFrame], refused: Collection[str] = ()) -> None:
-    """The journal shows a straight way to the new version, and nothing went in the clear.
-
-    With a device that queries at any time the job is `queried` in between, and then `transferring` again.
-    """
-    for kind, device, way in ((JobKind.PPMID, PPMID, PPMID_WAY), (JobKind.HCALCS, HCALCS, HCALCS_WAY)):
-        node = b.device(device)
-        states = b.states(device)
-        assert (list(dict.fromkeys(states)) if NOT_OFFERED in refused else states) == way
-        assert node.firmware_version == NEW
-        assert b.image_of(device) == b.files[kind].data
-        assert b.transfer_alerts(device) == [("8F8A", "success")]
-        (end,) = {event.detail["status"] for event in b.seen(EventKind.UPGRADE_END, device)}
-        assert end == "SUCCESS"
-        assert not node.dropped
-    assert b.scenario.refused == 0
-    assert {event.detail["reason"] for event in b.seen(EventKind.OTA_REFUSED)} <= set(refused)
-    assert not b.seen(EventKind.TRANSFER_ABORTED)
-    assert not b.seen(EventKind.TRANSFER_STALLED)
-    assert all(frame.secured for frame in frames if frame.cluster == ClusterId.OTA_UPGRADE)
-
-
-def said(frames: Iterable[ApsFrame], device: FirmwareDevice) -> list[tuple[ZclFrame, OtaCommand]]:
-    """The OTA commands of a device, in order, with their ZCL frames."""
-    return _commands(frame for frame in frames if frame.source == device.nwk)
-
-
-def told(frames: Iterable[ApsFrame], device: FirmwareDevice) -> list[tuple[ZclFrame, OtaCommand]]:
-    """The OTA commands of the hub to a device, in order, with their ZCL frames."""
-    return _commands(frame for frame in frames if frame.destination == device.nwk)
-
-
-def _commands(frames: Iterable[ApsFrame]) -> list[tuple[ZclFrame, OtaCommand]]:
-    decoded = [ZclFrame.decode(frame.payload) for frame in frames if frame.cluster == ClusterId.OTA_UPGRADE]
-    return [(frame, decode_command(frame)) for frame in decoded if frame.cluster_specific]
-
-
-def is_answer(frame: ApsFrame) -> bool:
-    """Tell whether a frame is the Upgrade Server's."""
-    return frame.cluster == ClusterId.OTA_UPGRADE and frame.source == 0
-
-
-def change_answers(b: UpdateBench, change: Callable[[ApsFrame], list[ApsFrame]]) -> list[ApsFrame]:
-    """Have every frame of the Upgrade Server changed on the air; return what `overhear` then hears."""
-    frames = b.overhear()
-    hear = b.bench.air.intercept
-    assert hear is not None
-
-    def intercept(frame: ApsFrame) -> list[ApsFrame]:
-        changed = change(frame) if is_answer(frame) else [frame]
-        return [heard for each in changed for heard in hear(each)]
-
-    b.bench.air.intercept = intercept
-    return frames
-
-
-def default_responses(frames: Iterable[ApsFrame]) -> list[int]:
-    """The statuses that the devices' Upgrade Clients answered with."""
-    decoded = [
-        ZclFrame.decode(frame.payload)
-        for frame in frames
-        if frame.cluster == ClusterId.OTA_UPGRADE and frame.source != 0
-    ]
-    return [DefaultResponse.decode(frame.payload).status for frame in decoded if frame.is_default_response]
-
-
-def blocks_asked(frames: Iterable[ApsFrame], device: FirmwareDevice) -> list[ImageBlockRequest]:
-    return [command for _, command in said(frames, device) if isinstance(command, ImageBlockRequest)]
-
 
 # -- whole clients -----------------------------------------------------------------------------------------
 
@@ -542,110 +448,5 @@ def test_plaintext_is_refused_by_the_device_and_the_hub_never_sends_any(dongle: 
             assert refusals > 100
             # The last one makes a PPMID restart before it can say so.
             assert default_responses(frames).count(Status.FAILURE) in (refusals - 1, refusals)
-
-    run_virtual(main())
-
-
-# -- holding -----------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def held_last_blocks(dongle: Dongle) -> AsyncIterator[tuple[UpdateBench, list[Eui64]]]:
-    """A PPMID of each client, all with their last block held until somebody approves."""
-    devices = more(PPMID, len(CLIENTS))
-    async with update_bench(dongle, ppmids=len(devices), hcalcses=0) as b:
-        for device, client in zip(devices, CLIENTS.values(), strict=True):
-            b.device(device).act_as(with_client(client))
-        image = b.files[JobKind.PPMID].data
-        options = JobOptions(needs_approval=True)
-        b.assembly.hub.distribute("held", JobKind.PPMID, image, devices, options)
-        await b.until(lambda: len(b.seen(EventKind.TRANSFER_HELD)) == len(devices))
-        yield b, devices
-
-
-@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
-def test_jobs_that_wait_for_approval_hold_the_last_block_for_two_days_and_then_end(dongle: Dongle) -> None:
-    async def main() -> None:
-        async with held_last_blocks(dongle) as (b, devices):
-            known = len(b.events)
-            await asyncio.sleep(2 * DAY)
-            assert len(b.events) - known < 100, "a hold costs the journal nothing"
-            for device in devices:
-                assert b.states(device) == PPMID_WAY[:4]
-                assert b.device(device).firmware_version == OLD
-                assert not b.transfer_alerts(device)
-                b.assembly.hub.approve(device)
-            approved = b.system_clock.now()
-            for device in devices:
-                await b.until_state(device, "activated")
-                assert b.seen(EventKind.UPGRADE_END, device)[0].at - approved < 300
-                assert b.image_of(device) == b.files[JobKind.PPMID].data
-                assert b.transfer_alerts(device) == [("8F8A", "success")]
-                assert b.states(device) == PPMID_WAY
-            assert not b.seen(EventKind.TRANSFER_STALLED)
-            assert not b.seen(EventKind.OTA_REFUSED)
-            assert b.scenario.refused == 0
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
-def test_jobs_that_wait_for_approval_can_be_cancelled_hours_later(dongle: Dongle) -> None:
-    async def main() -> None:
-        async with held_last_blocks(dongle) as (b, devices):
-            await asyncio.sleep(12 * HOUR)
-            for device in devices:
-                b.assembly.hub.cancel(device, "not approved")
-            await b.until(lambda: len(b.seen(EventKind.TRANSFER_ABORTED)) == len(devices))
-            await asyncio.sleep(HOUR)
-            for device in devices:
-                assert b.state(device) == "cancelled"
-                assert b.device(device).firmware_version == OLD
-                assert b.transfer_alerts(device) == [("8F89", "image_discarded")]
-                b.update(JobKind.PPMID, devices=[device])
-                await b.until_state(device, "activated")
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
-def test_a_device_that_asks_every_hour_is_held_for_cs06_for_110_hours(dongle: Dongle) -> None:
-    async def main() -> None:
-        async with bench_of(dongle, "silicon-labs", ppmids=0) as b:
-            await b.held()
-            await asyncio.sleep(60)  # the first answer has arrived
-            frames = b.overhear()
-            await asyncio.sleep(110 * HOUR)
-            asked = [command for _, command in said(frames, b.hcalcs)]
-            answers = [
-                command for _, command in told(frames, b.hcalcs) if isinstance(command, UpgradeEndResponse)
-            ]
-            assert [type(command) for command in asked] == [UpgradeEndRequest] * 110
-            assert len(answers) == 110
-            assert {answer.upgrade_time for answer in answers} == {NEVER}
-            assert b.states(HCALCS) == HCALCS_WAY[:6]
-            assert b.hcalcs.firmware_version == OLD
-            assert b.transfer_alerts(HCALCS) == [("8F8A", "success")], "it belongs to the first time alone"
-            await b.activate(HCALCS)
-            assert b.states(HCALCS) == HCALCS_WAY
-            assert b.hcalcs.firmware_version == NEW
-            assert b.scenario.refused == 0
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize("dongle", FAMILIES, ids=str)
-def test_an_hcalcs_whose_client_would_activate_itself_still_waits_for_cs06(dongle: Dongle) -> None:
-    """Two hours of 0xFFFFFFFF are enough for the Telink client; the application obeys its supplier."""
-
-    async def main() -> None:
-        async with bench_of(dongle, "telink", ppmids=0) as b:
-            await b.held()
-            await asyncio.sleep(3 * HOUR)
-            assert b.hcalcs.firmware_version == OLD
-            assert b.state(HCALCS) == "held"
-            await b.activate(HCALCS)
-            assert b.states(HCALCS) == HCALCS_WAY
-            assert b.hcalcs.firmware_version == NEW
 
     run_virtual(main())
