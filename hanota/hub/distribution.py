@@ -175,6 +175,10 @@ class Distribution:
         """Ask a device for the attributes of its OTA Upgrade client; an event tells them."""
         self._transfers.read_attributes(device)
 
+    def tell_upgrade_time(self, device: Eui64) -> None:
+        """Tell a PPMID that is silent about its activation once more when to activate."""
+        self._server.tell_upgrade_time(device, self._clock.now())
+
     def add_device_file(self, device: Eui64, data: bytes) -> None:
         """Have an OTA file ready for `device` alone; raise RemoteProtocolError where it is none."""
         self._server.add_device_file(device, parse_image(data, ImageShape.TAGGED))

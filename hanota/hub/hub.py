@@ -398,6 +398,7 @@ class Hub:
         silent, over = self._watch.expire(now)
         for device in silent:
             self._tunnels.reopen(device, now)
+            self._distribution.tell_upgrade_time(device)
         with self._storing():
             for device in over:
                 self.settle(device, Trigger.EXPIRE, "the device did not say whether it activated the image")

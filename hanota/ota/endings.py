@@ -21,8 +21,8 @@ from hanota.zcl import Status
 
 if TYPE_CHECKING:
     from hanota.ota.commands import UpgradeEndRequest
-    from hanota.ota.fields import ImageId
     from hanota.ota.request import Request
+    from hanota.ota.session import Session
 
 
 def answer_upgrade_end(request: Request, command: UpgradeEndRequest) -> None:
@@ -47,15 +47,20 @@ def answer_upgrade_end(request: Request, command: UpgradeEndRequest) -> None:
     if session.advance(trigger):
         request.events.append(UpgradeEnded(device, now, command.status))
     if command.status == Status.SUCCESS:
-        image = ANY_IMAGE if wants_wildcards(session.image, QUIRKS) else session.image
-        match session.activation:
-            case Activation.IMMEDIATE:
-                seconds = 0 if session.upgrade_at is None else max(0, ceil(session.upgrade_at - now))
-                _answer_upgrade_time(request, image, times_after(now, seconds))
-            case Activation.OUT_OF_BAND:
-                _answer_upgrade_time(request, image, (times_after(now, 0)[0], NEVER))
-            case _:
-                assert_never(session.activation)
+        _answer(request, upgrade_time(session, now))
+
+
+def upgrade_time(session: Session, now: float) -> UpgradeEndResponse:
+    """Return what a device that has its image is told: when to activate it, or to wait."""
+    image = ANY_IMAGE if wants_wildcards(session.image, QUIRKS) else session.image
+    match session.activation:
+        case Activation.IMMEDIATE:
+            seconds = 0 if session.upgrade_at is None else max(0, ceil(session.upgrade_at - now))
+            return UpgradeEndResponse(image, *times_after(now, seconds))
+        case Activation.OUT_OF_BAND:
+            return UpgradeEndResponse(image, times_after(now, 0)[0], NEVER)
+        case _:
+            assert_never(session.activation)
 
 
 def _hold(request: Request, command: UpgradeEndRequest) -> None:
@@ -69,10 +74,9 @@ def _hold(request: Request, command: UpgradeEndRequest) -> None:
     if withdrawn or (session is not None and session.live and command.image in (None, session.image)):
         request.default_response(Status.ABORT)
         return
-    _answer_upgrade_time(request, command.image or ANY_IMAGE, (times_after(request.now, 0)[0], NEVER))
+    _answer(request, UpgradeEndResponse(command.image or ANY_IMAGE, times_after(request.now, 0)[0], NEVER))
 
 
-def _answer_upgrade_time(request: Request, image: ImageId, times: tuple[int, int]) -> None:
-    current_time, upgrade_time = times
-    request.respond(UpgradeEndResponse(image, current_time, upgrade_time))
-    request.events.append(UpgradeEndAnswered(request.device, request.now, upgrade_time))
+def _answer(request: Request, response: UpgradeEndResponse) -> None:
+    request.respond(response)
+    request.events.append(UpgradeEndAnswered(request.device, request.now, response.upgrade_time))

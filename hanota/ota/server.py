@@ -15,7 +15,15 @@ from hanota.ota.block_size import BlockSizeBook, BlockSizer
 from hanota.ota.blocks import send_page_blocks
 from hanota.ota.commands import encode_command
 from hanota.ota.deadlines import Deadlines
-from hanota.ota.events import ImageNotified, Refusal, RequestRefused, TransferExpired, TransferStalled
+from hanota.ota.endings import upgrade_time
+from hanota.ota.events import (
+    ImageNotified,
+    Refusal,
+    RequestRefused,
+    TransferExpired,
+    TransferStalled,
+    UpgradeEndAnswered,
+)
 from hanota.ota.notices import broadcasts, image_notify
 from hanota.ota.pacing import TokenBucket
 from hanota.ota.pages import Pages
@@ -23,7 +31,7 @@ from hanota.ota.period import BlockPeriod
 from hanota.ota.quirk_table import QUIRKS
 from hanota.ota.quirks import block_multiple, largest_block
 from hanota.ota.request import Outgoing, Request
-from hanota.ota.session import Session, SessionState, Trigger
+from hanota.ota.session import Activation, Session, SessionState, Trigger
 from hanota.ota.settings import OtaServerSettings
 from hanota.ota.slots import TransferSlots
 from hanota.ota.statistics import TransferMeter
@@ -34,7 +42,6 @@ if TYPE_CHECKING:
     from hanota.ota.events import OtaEvent
     from hanota.ota.fields import ImageId
     from hanota.ota.image import OtaFile
-    from hanota.ota.session import Activation
     from hanota.ota.slots import Admission
     from hanota.ota.statistics import TransferStatistics
 
@@ -168,6 +175,20 @@ class OtaServer:
         session = self._sessions.get(device)
         if session and session.live:
             self._notify(session, now)
+
+    def tell_upgrade_time(self, device: Eui64, now: float) -> None:
+        """Tell a device that has its image when to activate it, unasked: the answer it got may be lost.
+
+        Common clients take it where they gave up asking, and ignore it where they have a time already.
+        """
+        session = self._sessions.get(device)
+        if session is None or session.state is not SessionState.COMPLETE:
+            return
+        if session.activation is Activation.IMMEDIATE:
+            response = upgrade_time(session, now)
+            self._sequence = (self._sequence + 1) % 256
+            self._outgoing.append(Outgoing(device, encode_command(response, self._sequence)))
+            self._events.append(UpgradeEndAnswered(device, now, response.upgrade_time))
 
     def set_block_period(self, device: Eui64, seconds: float) -> None:
         """Have the device ask for blocks at most every `seconds`, if it knows how to."""

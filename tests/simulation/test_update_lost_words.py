@@ -12,10 +12,14 @@ from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import BROADCAST_RX_ON_WHEN_IDLE
 from hanota.emulator.loop import run_virtual
 from hanota.hub.jobs import JobKind
+from hanota.ota.client_events import DownloadFailed
+from hanota.ota.commands import CommandId
+from hanota.zcl import ClusterId
 from tests.radio_dongles import FAMILIES
 from tests.simulation.update_support import NEW, UpdateBench, update_bench
 
 if TYPE_CHECKING:
+    from hanota.emulator.air import ApsFrame
     from tests.radio_dongles import Dongle
 
 pytestmark = pytest.mark.parametrize("dongle", FAMILIES, ids=str)
@@ -94,5 +98,25 @@ def test_cs06_sent_again_after_its_response_was_lost_finds_the_device_activated(
             await asyncio.sleep(1000)
             await b.activate(HCALCS)
             assert b.state(HCALCS) == "activated"
+
+    run_virtual(main())
+
+
+def test_a_ppmid_that_gave_up_asking_when_to_activate_is_told_unasked(dongle: Dongle) -> None:
+    """As where the hub was off, or the air was: its image is kept, and it would wait for ever."""
+
+    def without_upgrade_end_response(frame: ApsFrame) -> list[ApsFrame]:
+        command = frame.payload[2] if frame.cluster == ClusterId.OTA_UPGRADE else None
+        return [] if command == CommandId.UPGRADE_END_RESPONSE else [frame]
+
+    async def main() -> None:
+        async with update_bench(dongle, size=2_000) as b:
+            b.bench.air.intercept = without_upgrade_end_response
+            b.update(JobKind.PPMID)
+            await b.until(lambda: any(isinstance(event, DownloadFailed) for event in b.ppmid.log))
+            assert b.state(PPMID) == "activating"
+            b.bench.air.intercept = None
+            await b.until_state(PPMID, "activated")
+            assert b.ppmid.firmware_version == NEW
 
     run_virtual(main())

@@ -11,6 +11,7 @@ from hanota.ota.commands import (
     QueryNextImageResponse,
     UpgradeEndRequest,
     UpgradeEndResponse,
+    decode_command,
 )
 from hanota.ota.events import (
     AllBlocksServed,
@@ -130,3 +131,34 @@ def test_a_transfer_taken_up_again_believes_its_upgrade_end_without_a_new_downlo
     end = Device(server).end()
     assert isinstance(end, UpgradeEndResponse)
     assert end.upgrade_time == zigbee_time(NOW)
+
+
+def test_a_ppmid_whose_answer_is_lost_is_told_again_unasked_when_to_activate(
+    server: OtaServer,
+) -> None:
+    device = Device(server)
+    server.offer(PPMID, FILE, Activation.IMMEDIATE, NOW, upgrade_at=NOW + 600)
+    device.drain()
+    device.download()
+    device.end()
+    device.now = NOW + 60
+    server.tell_upgrade_time(PPMID, device.now)
+    (frame,) = device.drain()
+    current = zigbee_time(device.now)
+    assert decode_command(frame) == UpgradeEndResponse(IMAGE, current, current + 540)
+    assert device.told == [UpgradeEndAnswered(PPMID, device.now, current + 540)]
+
+
+@pytest.mark.parametrize("activation", Activation)
+def test_nobody_is_told_a_time_before_he_has_the_image_or_to_activate_what_cs06_is_for(
+    server: OtaServer, activation: Activation
+) -> None:
+    device = Device(server).offered(activation)
+    server.tell_upgrade_time(PPMID, NOW)
+    device.download()
+    server.tell_upgrade_time(PPMID, NOW)
+    if activation is Activation.OUT_OF_BAND:
+        device.end()
+        server.tell_upgrade_time(PPMID, NOW)
+    server.tell_upgrade_time(HCALCS, NOW)
+    assert device.drain() == []
