@@ -10,9 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import bellows.ash
+import pytest
 
 from hanota.clock import LoopClock
 from hanota.emulator.air import Air
+from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
 from hanota.radio import Coordinator, LinkSecurity, RadioUrl
@@ -148,3 +150,22 @@ async def keyed_bench(
         async with started(KeyedBench(air, ncp, radio, listener or Listener())) as running:
             assert isinstance(running, KeyedBench)
             yield running
+
+
+def held(ncp: Ncp, device: Eui64 = PPMID) -> bytes | None:
+    """Return the link key in the dongle's key table."""
+    if isinstance(ncp, EzspCoordinator):
+        index = ncp.keys.index(device)
+        return None if index is None else ncp.nvram.link_keys[index].key
+    key = ncp.security.link_key(device)
+    return None if key is None else key.key
+
+
+async def succeed(node: KeyedNode) -> None:
+    """Try as a device does, until there is a key; it waits as long as it is told to."""
+    for _ in range(8):
+        outcome = await node.establish_key()
+        if isinstance(outcome, ClientEstablished):
+            return
+        await asyncio.sleep(outcome.retry_after or 10)
+    pytest.fail(f"{node.eui64} got no key")

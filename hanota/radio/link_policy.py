@@ -59,7 +59,10 @@ class LinkPolicy:
         def still_believed() -> None:
             # It may have been held, and what it came under found void meanwhile.
             fault = self.fault(device, cluster, encrypted=encrypted)
-            believe() if fault is None else refuse(fault)
+            if fault is None:
+                believe()
+            else:
+                refuse(fault)
 
         self._senders.examine(nwk, device, still_believed, refuse)
 

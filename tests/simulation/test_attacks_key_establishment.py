@@ -25,7 +25,7 @@ from hanota.zse.key_establishment.commands import (
     encode_command,
 )
 from tests.radio_dongles import DONGLES, HUB
-from tests.radio_keys_support import KEYED, KeyedNode, credentials, entropy, keyed_bench
+from tests.radio_keys_support import KEYED, KeyedNode, credentials, entropy, held, keyed_bench, succeed
 from tests.radio_support import EPOCH, HCALCS, INSTALL_CODES, PPMID, Listener
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.hub.ports import EstablishedKey, Priority
     from hanota.radio.link_keys import LinkKeyTable
-    from tests.radio_dongles import Dongle, Ncp
+    from tests.radio_dongles import Dongle
     from tests.radio_keys_support import KeyedBench
 
     Spoil = Callable[[bytes], bytes | None]
@@ -43,25 +43,6 @@ if TYPE_CHECKING:
 dongles = pytest.mark.parametrize("dongle", DONGLES, ids=str)
 
 STATUS = KeyEstablishmentStatus
-
-
-def held(ncp: Ncp, device: Eui64 = PPMID) -> bytes | None:
-    """Return the link key in the dongle's key table."""
-    if isinstance(ncp, EzspCoordinator):
-        index = ncp.keys.index(device)
-        return None if index is None else ncp.nvram.link_keys[index].key
-    key = ncp.security.link_key(device)
-    return None if key is None else key.key
-
-
-async def succeed(node: KeyedNode) -> None:
-    """Try as a device does, until there is a key; it waits as long as it is told to."""
-    for _ in range(8):
-        outcome = await node.establish_key()
-        if isinstance(outcome, ClientEstablished):
-            return
-        await asyncio.sleep(outcome.retry_after or 10)
-    pytest.fail(f"{node.eui64} got no key")
 
 
 def agreed(b: KeyedBench, listener: Listener) -> bool:

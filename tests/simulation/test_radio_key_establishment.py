@@ -19,29 +19,10 @@ from hanota.zcl import ClusterId
 from hanota.zse.cbke import Suite
 from hanota.zse.key_establishment import ClientEstablished, ClientFailed, KeyEstablishmentSettings
 from tests.radio_dongles import EZSP_V13, EZSP_V14, HUB, ZNP, ZNP_3_0, Dongle, Ncp
-from tests.radio_keys_support import KEYED, KeyedNode, credentials, keyed_bench
+from tests.radio_keys_support import KEYED, KeyedNode, credentials, held, keyed_bench, succeed
 from tests.radio_support import FRAME, HCALCS, INSTALL_CODES, PPMID, Listener
 
 dongles = pytest.mark.parametrize("dongle", [ZNP, ZNP_3_0, EZSP_V13, EZSP_V14], ids=str)
-
-
-def held(ncp: Ncp, device: Eui64 = PPMID) -> bytes | None:
-    """Return the link key in the dongle's key table."""
-    if isinstance(ncp, EzspCoordinator):
-        index = ncp.keys.index(device)
-        return None if index is None else ncp.nvram.link_keys[index].key
-    key = ncp.security.link_key(device)
-    return None if key is None else key.key
-
-
-async def succeed(node: KeyedNode) -> None:
-    """Try as a device does, until there is a key; it waits as long as it is told to."""
-    for _ in range(8):
-        outcome = await node.establish_key()
-        if isinstance(outcome, ClientEstablished):
-            return
-        await asyncio.sleep(outcome.retry_after or 10)
-    pytest.fail(f"{node.eui64} got no key")
 
 
 @dongles
