@@ -51,6 +51,17 @@ class EventKind(StrEnum):
     DEVICE_ALERT = "service_request.device_alert"
     DCC_ALERT = "service_request.dcc_alert"
 
+    DOCUMENT_DELIVERED = "outbox.delivered"
+    DOCUMENT_GIVEN_UP = "outbox.given_up"
+
+    DEVICE_STATUS = "inventory.device_status"
+    PRODUCT_LISTED = "products_list.listed"
+    PRODUCT_WITHDRAWN = "products_list.withdrawn"
+
+    DAEMON_STARTED = "daemon.started"
+    DAEMON_STOPPING = "daemon.stopping"
+    STORE_PRUNED = "store.pruned"
+
     JOB_STATE = "job.state"
     JOB_APPROVED = "job.approved"
     JOB_PAUSED = "job.paused"
@@ -76,6 +87,7 @@ class EventKind(StrEnum):
     TUNNEL_CLOSED = "tunnel.closed"
     TUNNEL_FAILED = "tunnel.failed"
     GBCS_SENT = "gbcs.sent"
+    GBCS_DELIVERED = "gbcs.delivered"
     GBCS_RECEIVED = "gbcs.received"
     GBCS_REFUSED = "gbcs.refused"
 
