@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hanota.hub.hub import HubSettings
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
+    from hanota.radio.capture import Capture
 
 _EMULATOR: Final = "demo"
 
@@ -60,11 +61,12 @@ async def assembled(
     settings: HubSettings | None = None,
     url: RadioUrl | None = None,
     key_export: Path | None = None,
+    capture: Capture | None = None,
 ) -> AsyncIterator[Assembly]:
     """Start a hub on the bench's dongle for the length of a `with` block; raise HanotaError.
 
     `journal` writes to `store`. `url` leads to the dongle where its port is served; None opens it within this
-    process. `key_export` gets the keys, for Wireshark. The bench stays as it is when the hub stops: another
+    process. `key_export` gets the keys, for Wireshark; `capture` every frame. The bench stays as it is when the hub stops: another
     one may take it up.
     """
     async with AsyncExitStack() as stack:
@@ -80,6 +82,7 @@ async def assembled(
             clock=clock,
             credentials=parties.cbke[parties.hub.eui64] if establish else None,
             entropy=entropy_of(parties.seed, f"ephemeral keys of {parties.hub.eui64}"),
+            capture=capture,
         )
         hub = Hub(
             radio=radio,

@@ -17,7 +17,7 @@ from zigpy.application import ControllerApplication
 
 from hanota.eui64 import Eui64
 from hanota.radio.diagnosis import reason
-from hanota.radio.frame import ReceivedFrame
+from hanota.radio.frame import ReceivedFrame, SentFrame
 from hanota.radio.han_device import HanDevice
 from hanota.radio.sequence import PacketSequence
 
@@ -51,6 +51,15 @@ class Gate(Protocol):
 
     def take(self, received: ReceivedFrame) -> bool:
         """Handle a frame that is the hub's and return True; False leaves it to zigpy."""
+        ...
+
+    @property
+    def captures(self) -> bool:
+        """Tell whether `sending` wants to hear of frames: making them ready costs time for each block."""
+        ...
+
+    def sending(self, frame: SentFrame) -> None:
+        """Hear of a frame that goes to the coordinator, zigpy's own included."""
         ...
 
     def admits(self, device: Eui64) -> bool:
@@ -110,6 +119,20 @@ def received_frame(packet: ZigbeePacket) -> ReceivedFrame:
     )
 
 
+def sent_frame(packet: ZigbeePacket) -> SentFrame:
+    """Return a packet of zigpy's that is to be sent as plain values."""
+    return SentFrame(
+        nwk=int(packet.dst.address),
+        source_endpoint=int(packet.src_ep or 0),
+        endpoint=int(packet.dst_ep or 0),
+        profile=int(packet.profile_id),
+        cluster=int(packet.cluster_id),
+        data=packet.data.serialize(),
+        encrypted=t.TransmitOptions.APS_Encryption in packet.tx_options,
+        acknowledged=t.TransmitOptions.ACK in packet.tx_options,
+    )
+
+
 def to_eui64(ieee: EUI64) -> Eui64:
     """Return zigpy's IEEE address as ours."""
     return Eui64.from_zigbee(ieee.serialize())
@@ -153,12 +176,18 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
         zigpy-znp matches confirmations by it alone, and zigpy's replies copy the peer's: two in flight would
         swap their results. A ZDO packet keeps its own, which is also in its payload; it has no confirmation.
         """
+        self._tell_sending(packet)
         if packet.dst_ep == ZDO_ENDPOINT:
             await super().send_packet(packet)
             return
         with self._sequence.take() as tsn:
             packet.tsn = t.uint8_t(tsn)
             await super().send_packet(packet)
+
+    def _tell_sending(self, packet: ZigbeePacket) -> None:
+        """Tell a capture of a packet with a short address; others are the coordinator's own business."""
+        if self._gate.captures and packet.dst.addr_mode in {t.AddrMode.NWK, t.AddrMode.Broadcast}:
+            self._gate.sending(sent_frame(packet))
 
     # -- devices -----------------------------------------------------------------------------------------
 

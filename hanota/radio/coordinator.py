@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.hub.ports import RadioListener
     from hanota.radio.application import HanApplication
-    from hanota.radio.frame import ReceivedFrame
+    from hanota.radio.capture import Capture
+    from hanota.radio.frame import ReceivedFrame, SentFrame
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.url import RadioUrl
     from hanota.zse.cbke import SiteCredentials
@@ -60,9 +61,13 @@ class Coordinator:
         clock: Clock,
         credentials: SiteCredentials | None = None,
         entropy: Callable[[int], bytes] = secrets.token_bytes,
+        capture: Capture | None = None,
     ) -> None:
-        """`credentials` are those of the coordinator's EUI-64, needed where keys are to be established."""
-        self._url = url
+        """`credentials` are those of the coordinator's EUI-64, needed where keys are to be established.
+
+        `capture` gets every frame; whoever made it closes it.
+        """
+        self._url, self._capture = url, capture
         self._settings = settings or RadioSettings()
         self._family = FAMILIES[url.family]
         self._clock = clock
@@ -231,7 +236,19 @@ class Coordinator:
 
     def take(self, received: ReceivedFrame) -> bool:
         """Take a frame that is the hub's."""
+        if self._capture is not None:
+            self._capture.received(received, self._peers.device_at(received.nwk))
         return self._inbound is not None and self._inbound.take(received)
+
+    @property
+    def captures(self) -> bool:
+        """Tell whether there is a capture."""
+        return self._capture is not None
+
+    def sending(self, frame: SentFrame) -> None:
+        """Capture a frame that goes to the coordinator."""
+        if self._capture is not None:
+            self._capture.sent(frame, self._peers.device_at(frame.nwk))
 
     def admits(self, device: Eui64) -> bool:
         """Tell whether `device` is in the Device Log."""
@@ -412,10 +429,13 @@ class Coordinator:
                 ),
             )
         self._eui64 = own
-        self._redaction.add(*known_keys(app.state.network_info))
+        network = app.state.network_info
+        if self._capture is not None:
+            self._capture.network(own, int(network.pan_id), int(network.channel))
+        self._redaction.add(*known_keys(network))
         if self._export is not None:
-            self._export.network_key(app.state.network_info.network_key.key.serialize())
-            self._export.link_key(own, app.state.network_info.tc_link_key.key.serialize(), "trust centre")
+            self._export.network_key(network.network_key.key.serialize())
+            self._export.link_key(own, network.tc_link_key.key.serialize(), "trust centre")
         # zigpy repairs routes only for devices it knows; those of an earlier session it does not.
         for device, nwk in self._peers.placed().items():
             app.remember(device, nwk)

@@ -158,6 +158,7 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
             return
         if self._unicasts is None or not self.is_controller_running:
             raise zigpy.exceptions.DeliveryError("the coordinator is not running")
+        self._tell_sending(packet)
         settings = self._settings
         # Private, as both radio libraries use it; it keeps to priorities and frames in flight.
         async with self._limit_concurrency(priority=packet.priority):
