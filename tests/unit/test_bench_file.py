@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from hanota.bench.bench_file import RelayEntry, read_bench
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from hanota.radio.url import RadioUrl
 
 CODE = "83FE D340 7A93 9723 A5C6 39B2 6916 D505 C3B5"
 DESK = """
@@ -86,3 +84,20 @@ def test_a_file_that_is_not_there_or_far_too_long_is_refused(tmp_path: Path) -> 
         read_bench(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="more than"):
         read_bench(written(tmp_path, "#" * 300_000))
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "hardware/benches").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_of_hardware_are_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PPMID_INSTALL_CODE", "HCALCS_INSTALL_CODE"):
+        monkeypatch.setenv(name, CODE)
+    bench = read_bench(path)
+    assert bench.radio is not None
+    assert RadioUrl.parse(bench.radio.url)
+    assert bench.of_type("ppmid") is not None
+
+
+def test_there_are_examples_for_both_families() -> None:
+    assert [path.stem for path in EXAMPLES] == ["desk-ezsp", "desk-znp"]
