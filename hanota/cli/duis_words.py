@@ -7,18 +7,27 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.duis.dcc_alert import CommsHubAlert, CspFirmwareDeliveryStatus, DccAlert, PpmidAlert
 from hanota.duis.document import XML_SIGNATURE, qname
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.request import (
     ActivateFirmware,
+    InventoryCriterion,
+    Mpxn,
+    PropertyFilter,
     ReadFirmwareVersion,
+    ReadInventory,
     ServiceReference,
     ServiceRequest,
+    SignedPreCommand,
     UpdateFirmware,
+    UpdateHanDeviceLog,
     UpdatePpmidFirmware,
+    Uprn,
 )
 from hanota.duis.response import (
     WARNING_LISTS,
     DccAlertMessage,
     DeviceAlertMessage,
+    DspInventory,
     FutureDatedDeviceAlertMessage,
     GbcsPayload,
     PreCommand,
@@ -29,6 +38,7 @@ from hanota.duis.response import (
 )
 from hanota.duis.signature_form import SignatureError, signature_form
 from hanota.errors import RemoteProtocolError
+from hanota.eui64 import Eui64
 from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import use_case_name
 
@@ -38,9 +48,11 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element
 
-    from hanota.eui64 import Eui64
+    from hanota.duis.inventory import InventoryDevice
 
 _TITLES: Final = {
+    ServiceReference.READ_INVENTORY: "Read Inventory",
+    ServiceReference.UPDATE_HAN_DEVICE_LOG: "Update HAN Device Log",
     ServiceReference.UPDATE_FIRMWARE: "Update Firmware",
     ServiceReference.READ_FIRMWARE_VERSION: "Read Firmware Version",
     ServiceReference.ACTIVATE_FIRMWARE: "Activate Firmware",
@@ -75,16 +87,41 @@ def _request(request: ServiceRequest) -> Iterator[tuple[str, str]]:
                 yield "when", "never: cancels a future dated activation"
             else:
                 yield "when", _when(request.execution_date_time)
+        case SignedPreCommand():
+            yield "Signed Pre-Command", _gbcs(request.gbcs_payload)
         case ReadFirmwareVersion():
             yield "when", _when(request.execution_date_time)
+        case UpdateHanDeviceLog():
+            yield "change", request.request_type
+            yield "device", str(request.device_id)
+            if request.join_time_period is not None:
+                yield "may join for", f"{request.join_time_period} s, with the install code in the document"
+            yield "when", _when(request.execution_date_time)
+        case ReadInventory():
+            yield "of", _criterion(request.criterion)
         case _:
             assert_never(request)
+
+
+def _criterion(criterion: InventoryCriterion) -> str:
+    match criterion:
+        case Eui64():
+            return f"device {criterion}"
+        case Uprn(number):
+            return f"UPRN {number}"
+        case Mpxn(value):
+            return f"MPxN {value}"
+        case PropertyFilter(post_code, address_identifier):
+            return f"property {address_identifier}, {post_code}"
+        case _:
+            assert_never(criterion)
 
 
 def _response(response: Response) -> Iterator[tuple[str, str]]:
     match response.body:
         case ResponseMessage(reference, content):
-            yield "Response", f"to {reference} {_TITLES[reference]}"
+            title = "not served" if isinstance(reference, OtherServiceReference) else _TITLES[reference]
+            yield "Response", f"to {reference} {title}"
             rest = _content(content)
         case DeviceAlertMessage() as alert:
             yield "device alert", f"{alert.alert_code:04X}"
@@ -119,8 +156,22 @@ def _content(content: ResponseContent | None) -> Iterator[tuple[str, str]]:
             for name in WARNING_LISTS:
                 if devices := getattr(warning, name):
                     yield name.replace("_", " "), _devices(devices)
+        case DspInventory(devices):
+            for device in devices:
+                yield "device", _inventory_device(device)
         case _:
             assert_never(content)
+
+
+def _inventory_device(device: InventoryDevice) -> str:
+    facts = (
+        device.device_type,
+        device.device_status,
+        device.device_manufacturer,
+        device.device_model,
+        device.device_firmware_version and f"version {device.device_firmware_version}",
+    )
+    return f"{device.device_id}: {', '.join(fact for fact in facts if fact)}"
 
 
 def _alert_name(alert: DccAlert) -> str:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, assert_never
 
 from hanota.duis.dcc_alert import CommsHubAlert, CspFirmwareDeliveryStatus, DccAlert, PpmidAlert
 from hanota.duis.document import DuisError
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.parse_response import parse_response
 from hanota.duis.response import (
     WARNING_ELEMENTS,
     WARNING_LISTS,
     DccAlertMessage,
     DeviceAlertMessage,
+    DspInventory,
     FutureDatedDeviceAlertMessage,
     GbcsPayload,
     PreCommand,
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lxml.etree import _Element
+
+    from hanota.duis.inventory import InventoryDevice
 
 
 def build_response(response: Response) -> bytes:
@@ -74,8 +78,10 @@ def _add_body(parent: _Element, body: ResponseBody) -> None:
 
 
 def _add_response(message: _Element, body: ResponseMessage) -> None:
-    add(message, "ServiceReference", body.service_reference)
-    add(message, "ServiceReferenceVariant", body.service_reference)
+    reference = body.service_reference
+    add(message, "ServiceReference", str(reference))
+    variant = reference.variant if isinstance(reference, OtherServiceReference) else reference
+    add(message, "ServiceReferenceVariant", variant)
     match body.content:
         case None:
             return
@@ -92,15 +98,41 @@ def _add_response(message: _Element, body: ResponseMessage) -> None:
             add(outcome, "InstructionNumber", str(alert.instruction_number))
             add(outcome, "TotalCommandInstructions", str(alert.total_command_instructions))
         case UpdateFirmwareWarning() as warning:
-            element = WARNING_ELEMENTS.get(body.service_reference)
+            element = WARNING_ELEMENTS.get(reference)
             if element is None:
-                raise LocalProtocolError(f"{body.service_reference} is answered without lists of devices")
+                raise LocalProtocolError(f"{reference} is answered without lists of devices")
             lists = add(message, element)
             for name, list_element in WARNING_LISTS.items():
                 if devices := getattr(warning, name):
                     add_device_ids(lists, list_element, devices)
+        case DspInventory(devices):
+            inventory = add(message, "DSPInventory")
+            for device in devices:
+                _add_device(add(inventory, "Device"), device)
         case _:
             assert_never(body.content)
+
+
+def _add_device(element: _Element, device: InventoryDevice) -> None:
+    commissioned = device.date_commissioned
+    for name, value in (
+        ("DeviceID", str(device.device_id)),
+        ("DeviceType", device.device_type),
+        ("DeviceStatus", device.device_status),
+        ("DeviceManufacturer", device.device_manufacturer),
+        ("DeviceModel", device.device_model),
+        ("SMETSCHTSVersion", device.smets_chts_version),
+        ("DeviceFirmwareVersion", device.device_firmware_version),
+        ("DeviceFirmwareVersionStatus", device.device_firmware_version_status),
+        ("CPLStatus", device.cpl_status),
+        ("DateCommissioned", None if commissioned is None else commissioned.isoformat()),
+        ("ImportMPxN", device.import_mpxn),
+        ("SecondaryImportMPAN", device.secondary_import_mpan),
+        ("ExportMPAN", device.export_mpan),
+        ("DeviceGBCSVersion", device.device_gbcs_version),
+    ):
+        if value is not None:
+            add(element, name, value)
 
 
 def _add_dcc_alert(parent: _Element, alert: DccAlert) -> None:

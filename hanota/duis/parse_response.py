@@ -15,13 +15,16 @@ from hanota.duis.document import (
     path,
     text,
 )
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.parse_dcc_alert import dcc_alert, pass_over_throttling
+from hanota.duis.parse_inventory import inventory
 from hanota.duis.request import ServiceReference
 from hanota.duis.response import (
     WARNING_ELEMENTS,
     WARNING_LISTS,
     DccAlertMessage,
     DeviceAlertMessage,
+    DspInventory,
     FutureDatedAlertCode,
     FutureDatedDeviceAlertMessage,
     GbcsPayload,
@@ -77,17 +80,24 @@ def _body(body: ElementSequence, limits: DocumentLimits) -> ResponseBody:
 
 
 def _response_message(fields: ElementSequence, limits: DocumentLimits) -> ResponseMessage:
-    reference = values.enumerated(fields.required("ServiceReference"), ServiceReference)
-    variant = values.enumerated(fields.required("ServiceReferenceVariant"), ServiceReference)
-    if variant is not reference:
-        raise DuisError(f"ServiceReferenceVariant: expected {reference}, got {variant}")
+    reference = _service_reference(fields)
     message = ResponseMessage(reference, _content(fields, reference, limits))
     fields.end()
     return message
 
 
+def _service_reference(fields: ElementSequence) -> ServiceReference | OtherServiceReference:
+    reference = text(fields.required("ServiceReference"))
+    variant = text(fields.required("ServiceReferenceVariant"))
+    if reference not in set(ServiceReference):
+        return OtherServiceReference.of(reference, variant)
+    if variant != reference:
+        raise DuisError(f"ServiceReferenceVariant: expected {reference}, got {variant[:20]!r}")
+    return ServiceReference(reference)
+
+
 def _content(
-    fields: ElementSequence, reference: ServiceReference, limits: DocumentLimits
+    fields: ElementSequence, reference: ServiceReference | OtherServiceReference, limits: DocumentLimits
 ) -> ResponseContent | None:
     if (element := fields.optional("GBCSPayload")) is not None:
         return GbcsPayload(values.base64(element))
@@ -99,6 +109,8 @@ def _content(
         return pre_command
     if (element := fields.optional("FutureDatedDeviceAlertMessage")) is not None:
         return _future_dated(ElementSequence(element))
+    if (element := fields.optional("DSPInventory")) is not None:
+        return DspInventory(inventory(element))
     warning = WARNING_ELEMENTS.get(reference)
     if warning is not None and (element := fields.optional(warning)) is not None:
         return _warning(ElementSequence(element), limits)

@@ -1,4 +1,4 @@
-"""The firmware Service Requests of DUIS 5.4: 11.1, 11.2, 11.3 (to be transformed) and 11.4."""
+"""Service Requests of DUIS 5.4: firmware (11.1 to 11.4), CHF Device Log (8.11) and inventory (8.2)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import ClassVar, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeAlias, get_args
 
 from hanota.duis.document import DuisError
 from hanota.eui64 import Eui64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 EUI_PATTERN: Final = "[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){7}"
 """The one form of an EUI-64 in DUIS (type EUI in the schema)."""
@@ -19,14 +22,20 @@ FIRMWARE_HASH_SIZE: Final = 32
 """Octets of a Firmware Hash: SHA-256 of the Manufacturer Image."""
 FIRMWARE_VERSION_LENGTH: Final = 8
 """Most characters of a Firmware Version in the schema."""
+INSTALL_CODE_SIZES: Final = range(6, 17)
+"""Octets of an InstallCode in the schema; a GBCS device has 16."""
+MAXIMUM_JOIN_TIME_PERIOD: Final = 3600
+"""Seconds: the longest JoinTimePeriod in the schema."""
 
 _REQUEST_ID: Final = re.compile(f"({EUI_PATTERN}):({EUI_PATTERN}):(0|[1-9][0-9]{{0,19}})")
 _MAX_COUNTER: Final = 2**64 - 1
 
 
 class ServiceReference(StrEnum):
-    """Which Service Request a document makes."""
+    """Which Service Request a document makes: those the bench serves."""
 
+    READ_INVENTORY = "8.2"
+    UPDATE_HAN_DEVICE_LOG = "8.11"
     UPDATE_FIRMWARE = "11.1"
     READ_FIRMWARE_VERSION = "11.2"
     ACTIVATE_FIRMWARE = "11.3"
@@ -40,6 +49,8 @@ class CommandVariant(IntEnum):
     """Send a Command over the SM WAN."""
     PRE_COMMAND = 4
     """Transform into a Pre-Command and return it for signature."""
+    SIGNED_PRE_COMMAND = 5
+    """Send the Signed Pre-Command over the SM WAN."""
     DCC_ONLY = 8
     """Served by the DCC itself."""
 
@@ -64,6 +75,39 @@ class RequestId:
         return f"{self.originator}:{self.target}:{self.counter}"
 
 
+class HanDeviceLogChange(StrEnum):
+    """RequestType of Update HAN Device Log."""
+
+    ADD = "Add"
+    REMOVE = "Remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Uprn:
+    """UPRN: the premises by Unique Property Reference Number, 1 to 12 digits."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mpxn:
+    """MPxN: the premises by MPAN or MPRN, 1 to 13 characters."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyFilter:
+    """PropertyFilter: the premises by post code (6 to 8 characters) and address (at most 30)."""
+
+    post_code: str
+    address_identifier: str
+
+
+InventoryCriterion: TypeAlias = Eui64 | Uprn | Mpxn | PropertyFilter
+"""What Read Inventory asks by: one device, or the devices of one property."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateFirmware:
     """SR 11.1: distribute an Upgrade Image to meters or HCALCSs, to be activated later by 11.3.
@@ -73,6 +117,7 @@ class UpdateFirmware:
 
     service_reference: ClassVar[ServiceReference] = ServiceReference.UPDATE_FIRMWARE
     command_variant: ClassVar[CommandVariant] = CommandVariant.DCC_ONLY
+    body_element: ClassVar[str] = "UpdateFirmware"
 
     request_id: RequestId
     firmware_image: bytes = field(repr=False)
@@ -86,6 +131,7 @@ class UpdatePpmidFirmware:
 
     service_reference: ClassVar[ServiceReference] = ServiceReference.UPDATE_PPMID_FIRMWARE
     command_variant: ClassVar[CommandVariant] = CommandVariant.DCC_ONLY
+    body_element: ClassVar[str] = "UpdatePPMIDFirmware"
 
     request_id: RequestId
     firmware_image: bytes = field(repr=False)
@@ -102,6 +148,7 @@ class ActivateFirmware:
 
     service_reference: ClassVar[ServiceReference] = ServiceReference.ACTIVATE_FIRMWARE
     command_variant: ClassVar[CommandVariant] = CommandVariant.PRE_COMMAND
+    body_element: ClassVar[str] = "ActivateFirmware"
 
     request_id: RequestId
     firmware_hash: bytes
@@ -119,22 +166,80 @@ class ReadFirmwareVersion:
 
     service_reference: ClassVar[ServiceReference] = ServiceReference.READ_FIRMWARE_VERSION
     command_variant: ClassVar[CommandVariant] = CommandVariant.COMMAND
+    body_element: ClassVar[str] = "ReadFirmwareVersion"
 
     request_id: RequestId
     execution_date_time: datetime | None = None
 
 
-ServiceRequest: TypeAlias = UpdateFirmware | UpdatePpmidFirmware | ActivateFirmware | ReadFirmwareVersion
+@dataclass(frozen=True, slots=True)
+class SignedPreCommand:
+    """SR 11.3, second half: the Pre-Command (CS06) with the supplier's signature, to be sent to the device.
 
-BODY_ELEMENTS: Final = {
-    ServiceReference.UPDATE_FIRMWARE: "UpdateFirmware",
-    ServiceReference.READ_FIRMWARE_VERSION: "ReadFirmwareVersion",
-    ServiceReference.ACTIVATE_FIRMWARE: "ActivateFirmware",
-    ServiceReference.UPDATE_PPMID_FIRMWARE: "UpdatePPMIDFirmware",
+    Its RequestID is that of the ActivateFirmware it answers.
+    """
+
+    service_reference: ClassVar[ServiceReference] = ServiceReference.ACTIVATE_FIRMWARE
+    command_variant: ClassVar[CommandVariant] = CommandVariant.SIGNED_PRE_COMMAND
+    body_element: ClassVar[str] = "SignedPreCommand"
+
+    request_id: RequestId
+    gbcs_payload: bytes = field(repr=False)
+    execution_date_time: datetime | None = None
+    """Of the schema; that of the command stands in its payload and is the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHanDeviceLog:
+    """SR 8.11: add a device to the CHF Device Log of the target (CCS01), or remove it (CCS02).
+
+    An addition has `install_code` (6 to 16 octets, no CRC) and `join_time_period` (1 to 3600 s), a removal
+    neither of them, and none of the meter point numbers.
+    """
+
+    service_reference: ClassVar[ServiceReference] = ServiceReference.UPDATE_HAN_DEVICE_LOG
+    command_variant: ClassVar[CommandVariant] = CommandVariant.COMMAND
+    body_element: ClassVar[str] = "UpdateHANDeviceLog"
+
+    request_id: RequestId
+    device_id: Eui64
+    request_type: HanDeviceLogChange
+    install_code: bytes | None = field(default=None, repr=False)
+    join_time_period: int | None = None
+    import_mpxn: str | None = None
+    secondary_import_mpan: str | None = None
+    export_mpan: str | None = None
+    execution_date_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInventory:
+    """SR 8.2: what the Smart Metering Inventory has of a device, or of the devices of a property."""
+
+    service_reference: ClassVar[ServiceReference] = ServiceReference.READ_INVENTORY
+    command_variant: ClassVar[CommandVariant] = CommandVariant.DCC_ONLY
+    body_element: ClassVar[str] = "ReadInventory"
+
+    request_id: RequestId
+    criterion: InventoryCriterion
+
+
+ServiceRequest: TypeAlias = (
+    UpdateFirmware
+    | UpdatePpmidFirmware
+    | ActivateFirmware
+    | SignedPreCommand
+    | ReadFirmwareVersion
+    | UpdateHanDeviceLog
+    | ReadInventory
+)
+
+COMMAND_VARIANTS: Final[Mapping[ServiceReference, tuple[CommandVariant, ...]]] = {
+    reference: tuple(
+        request.command_variant
+        for request in get_args(ServiceRequest)
+        if request.service_reference is reference
+    )
+    for reference in ServiceReference
 }
-"""The element that stands in Body for each Service Request."""
-COMMAND_VARIANTS: Final = {
-    request.service_reference: request.command_variant
-    for request in (UpdateFirmware, UpdatePpmidFirmware, ActivateFirmware, ReadFirmwareVersion)
-}
-"""The one Command Variant taken with each Service Request."""
+"""The Command Variants taken with each Service Request: two for 11.3, one for every other."""

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from hanota.duis.request import ServiceReference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from hanota.duis.dcc_alert import DccAlert
+    from hanota.duis.inventory import InventoryDevice
+    from hanota.duis.other_services import OtherServiceReference
     from hanota.duis.request import RequestId
     from hanota.duis.response_code import ResponseCode
     from hanota.eui64 import Eui64
@@ -67,9 +70,18 @@ class UpdateFirmwareWarning:
     invalid_gbcs_version: tuple[Eui64, ...] = ()
 
 
-ResponseContent: TypeAlias = PreCommand | GbcsPayload | FutureDatedDeviceAlertMessage | UpdateFirmwareWarning
+@dataclass(frozen=True, slots=True)
+class DspInventory:
+    """DSPInventory: the answer to 8.2, 1 to 17 devices."""
 
-WARNING_ELEMENTS: Final = {
+    devices: tuple[InventoryDevice, ...]
+
+
+ResponseContent: TypeAlias = (
+    PreCommand | GbcsPayload | FutureDatedDeviceAlertMessage | UpdateFirmwareWarning | DspInventory
+)
+
+WARNING_ELEMENTS: Final[Mapping[ServiceReference | OtherServiceReference, str]] = {
     ServiceReference.UPDATE_FIRMWARE: "DSPUpdateFirmwareWarning",
     ServiceReference.UPDATE_PPMID_FIRMWARE: "DSPUpdatePPMIDFirmwareWarning",
 }
@@ -89,7 +101,8 @@ WARNING_LISTS: Final = {
 class ResponseMessage:
     """ResponseMessage: the answer to a Service Request; no content for I99 and for errors."""
 
-    service_reference: ServiceReference
+    service_reference: ServiceReference | OtherServiceReference
+    """That of the request, served or not."""
     content: ResponseContent | None = None
 
 

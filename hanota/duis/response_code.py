@@ -1,4 +1,4 @@
-"""Response Codes of DUIS 5.4 that a firmware Service Request can be answered with."""
+"""Response Codes of DUIS 5.4 that the Service Requests served here can be answered with."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from enum import StrEnum
 
 
 class ResponseCode(StrEnum):
-    """ResponseCode of the schema: those for every Service Request, and those of 11.1 and 11.4.
+    """ResponseCode of the schema: those for every Service Request, and those of 8.2, 8.11, 11.1 and 11.4.
 
-    The schema names none of them. What is said here of one is what users' lists of the DCC's codes say; where
-    nothing is said, nothing is known.
+    The schema gives no meanings. What is said here of I0 to E30 is what a public list of "DCC Systems
+    Response Codes" of a SMETS2 user says in other words; no public source was found for a code above E30.
+    Where nothing is said, hanota gives the code a meaning of its own or does not use it: `hanota.dcc.codes`.
     """
 
     I0 = "I0"
     """Success, and the final answer."""
     I99 = "I99"
-    """Acknowledged: passed access control, the outcome follows."""
+    """Acknowledged: passed access control, the outcome follows. Also success of a non-device request that is
+    answered without data of its own."""
 
     E1 = "E1"
     """Authorisation: user and User Role are no valid pair."""
@@ -43,6 +45,7 @@ class ResponseCode(StrEnum):
     """Communications: no response from the device."""
     E30 = "E30"
     """Time-out of a future dated command."""
+
     E31 = "E31"
     E40 = "E40"
     E41 = "E41"
@@ -87,16 +90,28 @@ class ResponseCode(StrEnum):
     E1010 = "E1010"
     E1011 = "E1011"
 
+    E080201 = "E080201"
+    E080202 = "E080202"
+    E081101 = "E081101"
+    E081102 = "E081102"
+    E081104 = "E081104"
+    E081105 = "E081105"
+    E081106 = "E081106"
+    E081107 = "E081107"
+    E081108 = "E081108"
+    E081109 = "E081109"
+    E081110 = "E081110"
+    E081111 = "E081111"
     E110101 = "E110101"
     E110102 = "E110102"
     E110103 = "E110103"
     E110105 = "E110105"
     E110106 = "E110106"
     W110101 = "W110101"
-    """11.1 is accepted for some of its devices; the lists name the others."""
+    """11.1 is accepted for some of its devices; the lists name the others (by the lists' names)."""
     E110401 = "E110401"
     E110402 = "E110402"
     E110403 = "E110403"
     E110405 = "E110405"
     W110401 = "W110401"
-    """11.4 is accepted for some of its devices; the lists name the others."""
+    """The same of 11.4."""

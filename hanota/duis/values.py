@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 ALERT_CODE_SIZE: Final = 2
 """Octets of a GBCS Alert Code."""
+MPXN_LENGTHS: Final = range(1, 14)
+"""Characters of an MPxN in the schema."""
+MPAN_LENGTHS: Final = range(13, 14)
+"""Characters of an MPAN in the schema."""
 
 _EUI: Final = re.compile(EUI_PATTERN)
 _DATE_TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_DECIMAL: Final = re.compile(r"0*([0-9]{1,10})")
+_DECIMAL: Final = re.compile(r"0*([0-9]{1,12})")
 
 _Value = TypeVar("_Value", bound="StrEnum")
 
@@ -99,6 +103,26 @@ def firmware_version(element: _Element) -> str:
     return version
 
 
+def string(element: _Element, lengths: range) -> str:
+    """Read an xs:string of so many characters; raise DuisError."""
+    value = text(element)
+    if len(value) not in lengths:
+        raise DuisError(
+            f"{path(element)}: expected {lengths[0]} to {lengths[-1]} characters, got {len(value)}"
+        )
+    return value
+
+
+def mpxn(element: _Element) -> str:
+    """Read an MPxN; raise DuisError."""
+    return string(element, MPXN_LENGTHS)
+
+
+def mpan(element: _Element) -> str:
+    """Read an MPAN; raise DuisError."""
+    return string(element, MPAN_LENGTHS)
+
+
 def date_time(element: _Element) -> datetime:
     """Read an xs:dateTime as an instant in UTC; raise DuisError.
 
@@ -124,6 +148,14 @@ def unsigned(element: _Element, maximum: int) -> int:
     if match is None or int(match[1]) > maximum:
         raise DuisError(f"{path(element)}: expected a number from 0 to {maximum}, got {value[:40]!r}")
     return int(match[1])
+
+
+def positive(element: _Element, maximum: int) -> int:
+    """Read an xs:positiveInteger up to `maximum`; raise DuisError."""
+    value = unsigned(element, maximum)
+    if not value:
+        raise DuisError(f"{path(element)}: expected a number from 1 to {maximum}, got 0")
+    return value
 
 
 def enumerated(element: _Element, values: type[_Value]) -> _Value:

@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from hanota.errors import ConfigError, RemoteProtocolError
 from hanota.eui64 import Eui64
-from hanota.gbcs.certificates import KeyUsage, PartyCertificate, RemotePartyRole
+from hanota.gbcs.certificates import Credentials, KeyUsage, PartyCertificate, RemotePartyRole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hanota.gbcs.certificates import Credentials
     from hanota.gbcs.crypto import PrivateKey, PublicKey
 
 _FILE_NAME: Final = re.compile(
@@ -150,6 +149,28 @@ class KeyStore:
     def agreement_private_key(self, eui64: Eui64) -> PrivateKey:
         """Return the first Key Agreement private key of `eui64`; raise ConfigError if there is none."""
         return self._private_key(eui64, KeyUsage.KEY_AGREEMENT)
+
+    def credentials(self, eui64: Eui64) -> Credentials:
+        """Return the key pairs of `eui64` with certificates; raise ConfigError where a part is missing."""
+        keys = {
+            KeyUsage.DIGITAL_SIGNATURE: self.signing_private_key(eui64),
+            KeyUsage.KEY_AGREEMENT: self.agreement_private_key(eui64),
+        }
+        found = {
+            certificate.key_usage: certificate
+            for certificate in self.certificates(eui64)
+            if certificate.public_key == keys[certificate.key_usage].public_key()
+        }
+        for usage in keys:
+            if usage not in found:
+                raise ConfigError(f"the key store has no certificate for the {usage} key of {eui64}")
+        return Credentials(
+            eui64,
+            keys[KeyUsage.DIGITAL_SIGNATURE],
+            found[KeyUsage.DIGITAL_SIGNATURE],
+            keys[KeyUsage.KEY_AGREEMENT],
+            found[KeyUsage.KEY_AGREEMENT],
+        )
 
     def agreement_public_key(self, eui64: Eui64) -> PublicKey:
         """Return the first Key Agreement public key of `eui64`; raise ConfigError if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hanota.gbcs import activate_firmware, alerts, der, read_firmware_version
+from hanota.gbcs import activate_firmware, alerts, der, device_log, read_firmware_version
 from hanota.gbcs.activate_firmware import (
     ActivateFirmwareCommand,
     CommandAccepted,
@@ -14,6 +14,7 @@ from hanota.gbcs.activate_firmware import (
 )
 from hanota.gbcs.alerts import FirmwareTransferAlert, PpmidFirmwareActivationAlert
 from hanota.gbcs.certificates import RemotePartyRole
+from hanota.gbcs.device_log import AddDevice, AddDeviceResponse, RemoveDevice, RemoveDeviceResponse
 from hanota.gbcs.message import Cra
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionCommand, ReadFirmwareVersionResponse
 
@@ -32,6 +33,10 @@ Payload = (
     | ReadFirmwareVersionResponse
     | FirmwareTransferAlert
     | PpmidFirmwareActivationAlert
+    | AddDevice
+    | RemoveDevice
+    | AddDeviceResponse
+    | RemoveDeviceResponse
 )
 
 
@@ -54,11 +59,25 @@ class UseCase:
 
 
 USE_CASES: Final[Mapping[int, UseCase]] = {
-    0x0001: UseCase(
-        "CCS01", "Add Device to CHF Device Log", originator_role=RemotePartyRole.ACCESS_CONTROL_BROKER
+    device_log.ADD_DEVICE_MESSAGE_CODE: UseCase(
+        "CCS01",
+        "Add Device to CHF Device Log",
+        originator_role=RemotePartyRole.ACCESS_CONTROL_BROKER,
+        decoders={
+            Cra.COMMAND: device_log.decode_add_command,
+            Cra.RESPONSE: device_log.decode_add_response,
+        },
+        codes={"registerDevice": device_log.AccessResult},
     ),
-    0x0002: UseCase(
-        "CCS02", "Remove Device from CHF Device Log", originator_role=RemotePartyRole.ACCESS_CONTROL_BROKER
+    device_log.REMOVE_DEVICE_MESSAGE_CODE: UseCase(
+        "CCS02",
+        "Remove Device from CHF Device Log",
+        originator_role=RemotePartyRole.ACCESS_CONTROL_BROKER,
+        decoders={
+            Cra.COMMAND: device_log.decode_remove_command,
+            Cra.RESPONSE: device_log.decode_remove_response,
+        },
+        codes={"unregisterDevice": device_log.AccessResult},
     ),
     activate_firmware.MESSAGE_CODE: UseCase(
         "CS06",
@@ -117,7 +136,10 @@ def decode_payload(message: Message) -> Payload | None:
 
 
 def payload_to_json(payload: Payload) -> der.Json:
-    """Return a payload by its ASN.1 names (X.697): a NULL is null, a CHOICE an object of its alternative."""
+    """Return a payload by its ASN.1 names (X.697): a NULL is null, a CHOICE an object of its alternative.
+
+    One in DLMS goes by the names of its object's methods and attributes, and without the install code.
+    """
     match payload:
         case ReadFirmwareVersionCommand():
             return None
@@ -125,8 +147,35 @@ def payload_to_json(payload: Payload) -> der.Json:
             return {"commandAccepted": None}
         case ExecutionOutcome():
             return {"executionOutcome": der.to_json(payload)}
+        case AddDevice():
+            # Without the key: what is decoded gets into logs, and an install code admits to the HAN.
+            return {
+                "registerDevice": {
+                    "ieeeAddress": payload.ieee_address.hex(),
+                    "keyType": "install code",
+                    "key": f"not shown, {len(payload.key)} octets",
+                    "deviceType": payload.device_type,
+                },
+                "joinTimeout": payload.join_timeout,
+                "enableDisableJoining": True,
+            }
+        case RemoveDevice():
+            return {"unregisterDevice": {"ieeeAddress": payload.ieee_address.hex()}}
+        case AddDeviceResponse():
+            return {
+                "registerDevice": payload.register_device,
+                "joinTimeout": payload.join_timeout,
+                "enableDisableJoining": payload.enable_disable_joining,
+            }
+        case RemoveDeviceResponse():
+            return {"unregisterDevice": payload.unregister_device}
         case _:
             return der.to_json(payload)
+
+
+def may_be_shown(message: Message) -> bool:
+    """Tell whether a message's octets may stand in a log: those of a CCS01 command have an install code."""
+    return (message.message_code, message.cra) != (device_log.ADD_DEVICE_MESSAGE_CODE, Cra.COMMAND)
 
 
 def use_case_name(message: Message) -> str:

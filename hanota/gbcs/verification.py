@@ -8,20 +8,23 @@ A command, at a device (after GBCS 6.2.4 and 11.5 step 1; the order is hanota's,
 4.  The Originator Counter is higher than the last accepted of the originator, and does not jump (4.3.1.5).
 5.  A message of a critical use case is signed; a signature, wherever there is one, is the originator's.
 6.  The MAC was made by an access control broker for this device, whoever the originator is.
-7.  The payload can be read, and a CS06 payload repeats the Originator Counter of the Grouping Header.
+7.  The payload can be read, and repeats the Originator Counter of the Grouping Header: all of it in CS06,
+    its low 24 bits in CCS01 and CCS02.
 8.  Only now is the counter accepted. Whatever failed before has changed nothing.
 
 A signed pre-command, at the DCC: 1 (signed, no MAC yet), 3, 4, 5, 7, 8.
 
-A response or an alert, at the DCC or the hub:
+A response or an alert, at the DCC:
 
 1.  The octets are one GBCS message, a response or an alert.
 2.  The originator is the device it is said to come from.
 3.  It is signed by the device, or, where the use case is not critical, has a MAC made between the device and
     the recipient. It may not be without both.
-4.  The payload can be read.
-5.  A response answers the command: its message code, parties, Originator Counter and supplementary fields are
-    those of the command. An alert's counter is higher than the last accepted of the device.
+4.  The payload can be read; 7 above is true of a CCS01 or CCS02 response too.
+
+Whoever waits for it adds (`dcc.incoming`, `dcc.exchange`) that a response answers a command: its message
+code, parties, Originator Counter and supplementary fields are those of the command; and that an alert's
+counter is higher than the last accepted of the device.
 """
 
 from __future__ import annotations
@@ -33,6 +36,13 @@ from typing import TYPE_CHECKING
 from hanota.errors import UnverifiableError, VerificationError
 from hanota.gbcs.activate_firmware import ActivateFirmwareCommand
 from hanota.gbcs.crypto import verify_mac, verify_signature
+from hanota.gbcs.device_log import (
+    INVOKE_ID_MASK,
+    AddDevice,
+    AddDeviceResponse,
+    RemoveDevice,
+    RemoveDeviceResponse,
+)
 from hanota.gbcs.message import Cra, Message, Shape
 from hanota.gbcs.usecases import USE_CASES, decode_payload
 
@@ -94,29 +104,6 @@ def verify_from_device(data: bytes, device: Eui64, keystore: KeyStore) -> Messag
     elif not message.signature:
         raise VerificationError("the message has neither signature nor MAC")
     _verify_payload(message)
-    return message
-
-
-def verify_response(data: bytes, command: Message, keystore: KeyStore) -> Message:
-    """Return the response of a device to `command`; raise as verify_from_device does."""
-    message = verify_from_device(data, command.recipient, keystore)
-    answered = (
-        Cra.RESPONSE,
-        command.originator,
-        command.originator_counter,
-        command.other_information,
-    )
-    if (message.cra, message.recipient, message.originator_counter, message.other_information) != answered:
-        raise VerificationError("the message is not the response to this command")
-    return message
-
-
-def verify_alert(data: bytes, device: Eui64, keystore: KeyStore, counters: CounterLog) -> Message:
-    """Return a new alert of `device`; raise as verify_from_device does, and ReplayError for an old one."""
-    message = verify_from_device(data, device, keystore)
-    if message.cra is not Cra.ALERT:
-        raise VerificationError(f"an alert was expected, this is a {message.shape.value}")
-    counters.accept(device, message.originator_counter)
     return message
 
 
@@ -211,6 +198,13 @@ def _verify_payload(message: Message) -> None:
         case ActivateFirmwareCommand() as payload if payload.originator_counter != message.originator_counter:
             raise VerificationError(
                 f"the payload's originatorCounter {payload.originator_counter} is not the Grouping Header's, "
+                f"{message.originator_counter}"
+            )
+        case AddDevice() | RemoveDevice() | AddDeviceResponse() | RemoveDeviceResponse() as payload if (
+            payload.invoke_id != message.originator_counter & INVOKE_ID_MASK
+        ):
+            raise VerificationError(
+                f"the payload's long-invoke-id {payload.invoke_id} is not of the Grouping Header's counter "
                 f"{message.originator_counter}"
             )
         case _:

@@ -117,15 +117,13 @@ class Distribution:
         file = self.library.parse(image, kind)
         options = self._checked(options or JobOptions(), kind)
         self._check_offer(file, devices)
-        jobs = []
+        jobs: list[Job] = []
         with self._journal.transaction():
             digest = self.library.keep(file, kind).digest
             for device in devices:
                 self.cancel(device, "replaced by a newer Service Request")
                 jobs.append(self._jobs.add(request_id, kind, device, digest, file, options))
-        self._files[digest] = file
-        for job in jobs:
-            self._offer(job)
+            self._journal.after_commit(partial(self._begin, jobs, file))
         return jobs
 
     def resume(self) -> None:
@@ -287,6 +285,11 @@ class Distribution:
         return upgrade_at is not None and self._clock.now() < upgrade_at - self._settings.upgrade_lead
 
     # -- sessions ------------------------------------------------------------------------------------------
+
+    def _begin(self, jobs: Sequence[Job], file: OtaFile) -> None:
+        for job in jobs:
+            self._files[job.image] = file
+            self._offer(job)
 
     def _offer(self, job: Job) -> None:
         self._enrol(job)

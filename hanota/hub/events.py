@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     DEVICE_ADDED = "device_log.added"
     DEVICE_REMOVED = "device_log.removed"
     JOIN_PERMITTED = "han.join_permitted"
+    JOIN_NOT_PERMITTED = "han.join_not_permitted"
     DEVICE_JOINED = "han.joined"
     DEVICE_LEFT = "han.left"
 

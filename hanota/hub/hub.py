@@ -7,14 +7,17 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hanota.errors import RadioError, StoreError
+from hanota.errors import LocalProtocolError, RadioError, StoreError
 from hanota.hub.activation_watch import ActivationWatch
+from hanota.hub.admission import Admission
 from hanota.hub.delivery import Delivery
+from hanota.hub.device_log import DeviceLog
 from hanota.hub.distribution import Distribution
 from hanota.hub.events import EventKind, Party
 from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
 from hanota.hub.link_keys import LinkKeys
+from hanota.hub.own_commands import OwnCommands
 from hanota.hub.refusals import Refusals
 from hanota.hub.settings import HubSettings
 from hanota.hub.transfer_alerts import TransferAlerts
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
-    from hanota.hub.events import Json
+    from hanota.gbcs.keystore import KeyStore
     from hanota.hub.image_library import ImageLibrary
     from hanota.hub.jobs import Job, JobKind, JobOptions
     from hanota.hub.journal import Journal
@@ -51,7 +54,8 @@ logger = logging.getLogger(__name__)
 class Hub:
     """One hub on one coordinator; everything happens on the event loop that called `start`.
 
-    `credentials` sign its CCS08 alerts, which go to the access control broker `broker`.
+    `credentials` sign its CCS08 alerts, which go to the access control broker `broker`; with the broker's
+    Key Agreement certificate in `trust` the hub also carries out the broker's commands.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Hub:
         credentials: Credentials,
         broker: Eui64,
         settings: HubSettings | None = None,
+        trust: KeyStore | None = None,
     ) -> None:
         self._radio, self._store, self._journal, self._clock = radio, store, journal, clock
         self._settings = settings or HubSettings()
@@ -73,7 +78,7 @@ class Hub:
         self._running = self._pumping = self._work_left = False
         self.store_fault: StoreError | None = None
         """Why the last event could not be stored, None as long as the store works."""
-        self._device_log = {entry.device: entry for entry in store.devices()}
+        self._device_log = DeviceLog(store, journal)
         self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
         self._link_keys = LinkKeys(store, journal)
         self._ready: set[Eui64] = set()
@@ -93,6 +98,22 @@ class Hub:
             wake=self._wake,
             transfer_ended=alerts.transfer_ended,
         )
+        self._admission = Admission(
+            radio,
+            self._device_log,
+            self._link_keys,
+            journal,
+            spawn=self._spawn,
+            storing=self._storing,
+            cancel=self._distribution.cancel,
+            forget=self._forget,
+        )
+        self._credentials = credentials
+        self._own_commands: OwnCommands | None = None
+        if trust is not None:
+            self._own_commands = OwnCommands(
+                credentials, trust, store, journal, self.refusals, self._admission, self._message_received
+            )
         self._tunnels = Tunnels(
             journal,
             self._delivery,
@@ -101,6 +122,7 @@ class Hub:
             settings=self._settings.tunnel,
             wake=self._wake,
             message_received=self._message_received,
+            message_delivered=self._message_delivered,
             send_failed=self._send_failed,
         )
 
@@ -112,7 +134,7 @@ class Hub:
     @property
     def device_log(self) -> Sequence[DeviceLogEntry]:
         """The CHF Device Log."""
-        return tuple(self._device_log.values())
+        return self._device_log.entries
 
     def is_ready(self, device: Eui64) -> bool:
         """Tell whether the device may be talked to: it joined, and has its link key where one is due."""
@@ -149,12 +171,21 @@ class Hub:
 
     async def add_device(self, entry: DeviceLogEntry, join_seconds: float) -> None:
         """Put a device into the Device Log and let it alone join for `join_seconds`; raise RadioError."""
-        with self._journal.transaction():
-            self._store.put_device(entry)
-            self._note(EventKind.DEVICE_ADDED, entry.device, device_type=entry.device_type.name)
-        self._device_log[entry.device] = entry
-        await self._radio.permit_joining(entry.device, entry.install_code, join_seconds)
-        self._note(EventKind.JOIN_PERMITTED, entry.device, seconds=join_seconds)
+        await self._admission.add(entry, join_seconds)
+
+    def admit(self, entry: DeviceLogEntry, join_seconds: float) -> None:
+        """Do as `add_device`, but let the device join once this is committed; raise StoreError.
+
+        Where it cannot join, the journal says so.
+        """
+        self._admission.admit(entry, join_seconds)
+
+    def remove_device(self, device: Eui64) -> None:
+        """Take a device out of the Device Log: its job ends, its link key is void, and it is told to leave.
+
+        Raise LocalProtocolError where it is not there, StoreError where nothing was done.
+        """
+        self._admission.remove(device)
 
     @property
     def library(self) -> ImageLibrary:
@@ -213,9 +244,23 @@ class Hub:
         self._wake()
 
     def relay(self, device: Eui64, octets: bytes) -> None:
-        """Carry one GBCS message to a device, unchanged; raise LocalProtocolError if it cannot be."""
+        """Carry one GBCS message to a device, unchanged, or carry it out soon where it is for the hub itself.
+
+        Raise LocalProtocolError if it cannot be.
+        """
+        if device == self._credentials.eui64:
+            if self._own_commands is None:
+                raise LocalProtocolError("the hub has no certificate of the access control broker")
+            asyncio.get_running_loop().call_soon(self.execute, octets)
+            return
         self._tunnels.send(device, octets, self._clock.now())
         self._wake()
+
+    def execute(self, octets: bytes) -> None:
+        """Carry out a GBCS command to the hub itself; one that does not verify is noted and not answered."""
+        if self._own_commands is not None and self._running:
+            with self._storing():
+                self._own_commands.execute(octets)
 
     def settle(self, device: Eui64, trigger: Trigger, reason: str = "") -> None:
         """Move the device's open job, if it has one, by a statement that the DCC has verified."""
@@ -330,12 +375,21 @@ class Hub:
             raise RadioError("a message came before the hub was started")
         self._uplink.message_received(device, octets)
 
+    def _message_delivered(self, device: Eui64, octets: bytes) -> None:
+        if self._uplink is not None:
+            with self._storing():
+                self._uplink.message_delivered(device, octets)
+
     def _send_failed(self, device: Eui64, octets: bytes, reason: str) -> None:
         if self._uplink is not None:
             self._uplink.message_undelivered(device, octets, reason)
 
-    def _note(self, kind: EventKind, device: Eui64, **detail: Json) -> None:
-        self._journal.record(kind, Party.HUB, Party.HUB, device=device, detail=detail)
+    def _forget(self, device: Eui64) -> None:
+        """Break off with a device that is in the Device Log no more."""
+        self._ready.discard(device)
+        with self._storing():
+            self._tunnels.close(device)
+        self._wake()
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
@@ -358,6 +412,10 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     def _wake(self) -> None:
+        """Send what is due once the transaction has committed: no frame leaves before its row is there."""
+        self._journal.after_commit(self._pump)
+
+    def _pump(self) -> None:
         """Send what is due and set the timer to what falls due next."""
         if not self._running:
             return  # what came while the radio was starting is answered at the end of `start`

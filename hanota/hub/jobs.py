@@ -99,6 +99,8 @@ TRANSITIONS: Final[Mapping[JobState, Mapping[Trigger, JobState]]] = {
         _T.UPGRADE_END: _S.TRANSFERRED,
         _T.TOLD_TO_WAIT: _S.HELD,
         _T.TOLD_TO_ACTIVATE: _S.ACTIVATING,
+        # The hub was cut off before it could tell the device to wait; CCS08 had invited CS06 already.
+        _T.COMMAND_RELAYED: _S.ACTIVATING,
     },
     _S.HELD: {
         **_ANY_TIME,

@@ -21,9 +21,11 @@ class Journal:
         self._store = store
         self._clock = clock
         self._listeners: list[Callable[[Event], None]] = []
+        self._followers: list[Callable[[Event], None]] = []
         self._undo: list[Callable[[], None]] = []
+        self._effects: list[Callable[[], None]] = []
         self._depth = 0
-        self._telling = False
+        self._telling = self._acting = False
         self._committed: list[Event] = []
 
     def record(
@@ -42,6 +44,8 @@ class Journal:
                 self._clock.now(), kind, source, target, device=device, job=job, detail=detail or {}
             )
             self._committed.append(event)
+            for follower in self._followers:
+                follower(event)
         return event
 
     @contextmanager
@@ -55,6 +59,7 @@ class Journal:
         except BaseException:
             del self._committed[mark:]
             if self._depth == 1:  # an inner block has failed the whole, which cannot be read before its end
+                self._effects.clear()
                 for undo in self._undo:
                     undo()
             raise
@@ -62,6 +67,21 @@ class Journal:
             self._depth -= 1
         if self._depth == 0:
             self._tell()
+            self._act()
+
+    def after_commit(self, effect: Callable[[], None]) -> None:
+        """Call `effect` once the transaction has committed and is told, at once where there is none.
+
+        Effects outside the store belong here: none comes of a transaction that keeps nothing.
+        """
+        if self._depth == 0:
+            effect()
+        else:
+            self._effects.append(effect)
+
+    def accompany(self, follower: Callable[[Event], None]) -> None:
+        """Call `follower` with each event inside its transaction: what it writes is kept with the event."""
+        self._followers.append(follower)
 
     def subscribe(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Call `listener` with each committed event, in order; return the function that ends it."""
@@ -84,3 +104,18 @@ class Journal:
                     listener(event)
         finally:
             self._telling = False
+
+    def _act(self) -> None:
+        # Effects and listeners may have transactions of their own: what follows of them waits its turn.
+        if self._acting or self._telling:
+            return
+        self._acting = True
+        try:
+            while self._effects:
+                self._effects.pop(0)()
+        except Exception:
+            self._acting = False
+            self._act()  # the others are due, whatever becomes of this one
+            raise
+        finally:
+            self._acting = False

@@ -43,6 +43,8 @@ class DeviceType(IntEnum):
     ESME = 0
     GSME = 1
     HCALCS = 13
+    IHD = 128
+    CAD = 130
     PPMID = 132
 
 
@@ -180,6 +182,10 @@ class HanRadio(Protocol):
         """Let `device` alone join, with its install code (16 octets, no CRC); raise RadioError."""
         ...
 
+    def remove(self, device: Eui64) -> None:
+        """Tell `device`, which is not admitted any more, to leave the network, and forget its link key."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceLogEntry:
@@ -298,10 +304,6 @@ class Store(Protocol):
         """Set a counter higher; raise StoreError where `value` is not higher than what is stored."""
         ...
 
-    def add_service_request(self, request_id: str, service_reference: str, at: float) -> bool:
-        """Note a Service Request; return False where that RequestID and Service Reference are known."""
-        ...
-
     def close(self) -> None:
         """Close the database."""
         ...
@@ -312,6 +314,13 @@ class Uplink(Protocol):
 
     def message_received(self, device: Eui64, octets: bytes) -> None:
         """Take one GBCS message that `device` (or the hub itself) sent towards a remote party."""
+        ...
+
+    def message_delivered(self, device: Eui64, octets: bytes) -> None:
+        """Hear that the device has acknowledged (APS) all of a message relayed to it; an answer may follow.
+
+        May be told after that answer, or not at all where the hub stops or the acknowledgement is lost.
+        """
         ...
 
     def message_undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:

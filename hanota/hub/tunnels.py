@@ -11,10 +11,12 @@ from hanota.zcl import ClusterId, ZclFrame
 from hanota.zse.tunneling import (
     DataReceived,
     SendFailed,
+    TransferData,
     TunnelClient,
     TunnelClosed,
     TunnelFailed,
     TunnelOpened,
+    decode_command,
 )
 
 if TYPE_CHECKING:
@@ -43,11 +45,13 @@ class Tunnels:
         settings: TunnelClientSettings,
         wake: Callable[[], None],
         message_received: Callable[[Eui64, bytes], None],
+        message_delivered: Callable[[Eui64, bytes], None],
         send_failed: Callable[[Eui64, bytes, str], None],
     ) -> None:
         self._journal, self._delivery, self._refusals, self._clock = journal, delivery, refusals, clock
         self._settings, self._wake = settings, wake
         self._message_received, self._send_failed = message_received, send_failed
+        self._message_delivered = message_delivered
         self._clients: dict[Eui64, TunnelClient] = {}
 
     def open(self, device: Eui64, now: float) -> None:
@@ -57,6 +61,14 @@ class Tunnels:
     def reopen(self, device: Eui64, now: float) -> None:
         """Ask for a new tunnel: a device that joined again has forgotten the old one."""
         self._client(device).reopen(now)
+
+    def close(self, device: Eui64) -> None:
+        """Forget the tunnel of a device that left the Device Log, and give up what waits for it."""
+        client = self._clients.pop(device, None)
+        if client is not None:
+            client.close()
+            for event in client.events():
+                self._told(device, event)
 
     def send(self, device: Eui64, octets: bytes, now: float) -> None:
         """Queue one GBCS message; raise LocalProtocolError when the queue is full or it is too large."""
@@ -102,6 +114,8 @@ class Tunnels:
             if error is not None:
                 client.undelivered(data, self._clock.now())
                 self._wake()
+            elif (message := _message_in(data)) is not None:
+                self._message_delivered(device, message)
 
         self._delivery.post(device, ClusterId.TUNNELING, data, Priority.CRITICAL, done)
 
@@ -138,3 +152,9 @@ class Tunnels:
 
     def _note(self, kind: EventKind, device: Eui64, **detail: Json) -> None:
         self._journal.record(kind, Party.DEVICE, Party.HUB, device=device, detail=detail)
+
+
+def _message_in(frame: bytes) -> bytes | None:
+    """Return the GBCS message that a frame of ours carried, None where it carried none."""
+    command = decode_command(ZclFrame.decode(frame))
+    return command.data if isinstance(command, TransferData) else None

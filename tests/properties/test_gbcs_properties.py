@@ -16,6 +16,7 @@ from hanota.gbcs.activate_firmware import activate_firmware_precommand
 from hanota.gbcs.certificates import PartyCertificate, RemotePartyRole
 from hanota.gbcs.counters import CounterLimits, CounterLog
 from hanota.gbcs.crypto import protect, sign
+from hanota.gbcs.device_log import add_device_command, device_log_response, remove_device_command
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
 from hanota.gbcs.message import Cra, Message
@@ -104,7 +105,24 @@ def test_any_octets_are_a_message_or_the_protocol_error(octets: bytes) -> None:
     assert message is None or message.encode() == octets
 
 
-SEEDS = [COMMAND.encode(), *(bytes.fromhex(file.read_text()) for file in VECTORS)]
+DEVICE_LOG_COMMANDS = [
+    add_device_command(
+        BROKER.eui64,
+        DEVICE.eui64,
+        5,
+        SUPPLIER.eui64,
+        6,
+        device=SUPPLIER.eui64,
+        install_code=bytes(16),
+        device_type=132,
+        join_timeout=90,
+    ),
+    remove_device_command(BROKER.eui64, DEVICE.eui64, 5, SUPPLIER.eui64, 6, SUPPLIER.eui64),
+]
+DEVICE_LOG_MESSAGES = [
+    message.encode() for command in DEVICE_LOG_COMMANDS for message in (command, device_log_response(command))
+]
+SEEDS = [COMMAND.encode(), *DEVICE_LOG_MESSAGES, *(bytes.fromhex(file.read_text()) for file in VECTORS)]
 
 
 @settings(max_examples=500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,19 @@ from hanota.duis.document import DocumentLimits, DuisError
 from hanota.duis.parse import parse_request
 from hanota.duis.request import (
     ActivateFirmware,
+    HanDeviceLogChange,
+    InventoryCriterion,
+    Mpxn,
+    PropertyFilter,
     ReadFirmwareVersion,
+    ReadInventory,
     RequestId,
     ServiceRequest,
+    SignedPreCommand,
     UpdateFirmware,
+    UpdateHanDeviceLog,
     UpdatePpmidFirmware,
+    Uprn,
 )
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 from hanota.eui64 import Eui64
@@ -34,6 +43,17 @@ UPDATE_ID = RequestId(SUPPLIER, ACB, 41)
 DEVICE_ID = RequestId(SUPPLIER, DEVICE, 42)
 UPDATE = UpdateFirmware(UPDATE_ID, b"an Upgrade Image", "01020304", (DEVICE, OTHER))
 ACTIVATE = ActivateFirmware(DEVICE_ID, bytes(range(32)), datetime(2030, 1, 15, 9, tzinfo=UTC))
+SIGNED_PRE_COMMAND = SignedPreCommand(DEVICE_ID, b"a Pre-Command, signed")
+ADD = UpdateHanDeviceLog(
+    DEVICE_ID,
+    OTHER,
+    HanDeviceLogChange.ADD,
+    install_code=bytes(range(16)),
+    join_time_period=90,
+    import_mpxn="1312345678111",
+    secondary_import_mpan="1312345678222",
+)
+REMOVE = UpdateHanDeviceLog(DEVICE_ID, OTHER, HanDeviceLogChange.REMOVE)
 
 
 def altered(request: ServiceRequest, old: str, new: str) -> bytes:
@@ -94,8 +114,28 @@ def test_a_request_id_in_another_form_is_refused(written: str) -> None:
             "expected sr:CommandVariant, got sr:Service",
         ),
         (UPDATE, "Variant>8<", "Variant>4<", "Header/CommandVariant: expected 8 with 11.1, got '4'"),
-        (ACTIVATE, "Variant>4<", "Variant>5<", "Header/CommandVariant: expected 4 with 11.3, got '5'"),
-        (UPDATE, "Reference>11.1<", "Reference>11.9<", "Header/ServiceReference: expected one of 11.1, 11.2"),
+        (ACTIVATE, "Variant>4<", "Variant>6<", "Header/CommandVariant: expected 4 or 5 with 11.3, got '6'"),
+        (ACTIVATE, "Variant>4<", "Variant>5<", "Body: expected sr:SignedPreCommand, got sr:ActivateFirmware"),
+        (SIGNED_PRE_COMMAND, "Variant>5<", "Variant>4<", "Body: expected sr:ActivateFirmware, got sr:Signed"),
+        (SIGNED_PRE_COMMAND, "Payload>YS", "Payload>Y", "SignedPreCommand/GBCSPayload: expected base64"),
+        (
+            UPDATE,
+            "Reference>11.1<",
+            "Reference>11.9<",
+            "ServiceReference: Service Request '11.9' is not served",
+        ),
+        (ADD, "Type>Add<", "Type>Remove<", "expected no further element, got sr:AddDeviceToCHFWhitelist"),
+        (REMOVE, "Type>Remove<", "Type>Add<", "expected sr:AddDeviceToCHFWhitelist, got nothing"),
+        (REMOVE, "Type>Remove<", "Type>Replace<", "RequestType: expected one of Add, Remove, got 'Replace'"),
+        (ADD, "Period>90<", "Period>0<", "JoinTimePeriod: expected a number from 1 to 3600, got 0"),
+        (ADD, "Period>90<", "Period>3601<", "JoinTimePeriod: expected a number from 0 to 3600, got '3601'"),
+        (ADD, "Period>90<", "Period>90.0<", "JoinTimePeriod: expected a number from 0 to 3600"),
+        (ADD, "Code>00", "Code>0", "InstallCode: expected 6 to 16 octets in hex digits"),
+        (ADD, "Code>00", "Code>0000", "InstallCode: expected 6 to 16 octets in hex digits"),
+        (ADD, "Code>00", "Code>0x", "InstallCode: expected 32 hex digits"),
+        (ADD, "MPxN>1312", "MPxN>13123", "ImportMPxN: expected 1 to 13 characters, got 14"),
+        (ADD, "ImportMPAN>1", "ImportMPAN>", "SecondaryImportMPAN: expected 13 to 13 characters, got 12"),
+        (ADD, "sr:InstallCode>", "sr:Code>", "expected sr:InstallCode, got sr:Code"),
         (UPDATE, "Reference>11.1<", "Reference>11.4<", "Header/ServiceReferenceVariant: expected 11.4 with"),
         (UPDATE, ">11.1<", ">11.2<", "Header/CommandVariant: expected 1 with 11.2, got '8'"),
         (UPDATE, ">11.1<", ">11.4<", "Body: expected sr:UpdatePPMIDFirmware, got sr:UpdateFirmware"),
@@ -152,6 +192,68 @@ def test_a_fault_is_told_with_its_place_and_what_was_expected(
 
     assert message in str(caught.value)
     assert isinstance(caught.value, RemoteProtocolError)
+
+
+def test_an_install_code_in_the_wrong_form_is_not_repeated_in_the_error() -> None:
+    code = bytes(range(16)).hex().upper()
+
+    with pytest.raises(DuisError) as caught:
+        parse_request(altered(ADD, code, code + "FF"))
+
+    assert code not in str(caught.value)
+    assert code not in repr(ADD)
+    assert code not in repr(parse_request(build_request(ADD)))
+
+
+@pytest.mark.parametrize("size", [6, 8, 12, 16])
+def test_an_install_code_may_have_the_sizes_of_the_schema(size: int) -> None:
+    request = replace(ADD, install_code=bytes(range(size)))
+
+    assert parse_request(build_request(request)) == request
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [DEVICE, Uprn(1), Uprn(10**12 - 1), Mpxn("1312345678111"), Mpxn("1"), PropertyFilter("AB1 2CD", "1")],
+)
+def test_the_inventory_is_asked_by_device_property_or_meter_point(criterion: InventoryCriterion) -> None:
+    request = ReadInventory(UPDATE_ID, criterion)
+
+    assert parse_request(build_request(request)) == request
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (">1<", ">0<", "UPRN: expected a number from 1 to 999999999999, got 0"),
+        (">1<", ">1000000000000<", "UPRN: expected a number from 0 to 999999999999"),
+        ("UPRN>", "Uprn>", "Body/ReadInventory: expected sr:DeviceID, got sr:Uprn"),
+        ("</sr:UPRN>", "</sr:UPRN><sr:MPxN>1</sr:MPxN>", "ReadInventory: expected no further element"),
+    ],
+)
+def test_the_inventory_is_asked_in_one_way(old: str, new: str, message: str) -> None:
+    with pytest.raises(DuisError) as caught:
+        parse_request(altered(ReadInventory(UPDATE_ID, Uprn(1)), old, new))
+
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(REMOVE, install_code=bytes(16)),
+        replace(REMOVE, import_mpxn="1312345678111"),
+        replace(REMOVE, install_code=bytes(16), join_time_period=90),
+        replace(ADD, install_code=None),
+        replace(ADD, join_time_period=0),
+        replace(ADD, install_code=bytes(17)),
+        ReadInventory(UPDATE_ID, Uprn(0)),
+        ReadInventory(UPDATE_ID, PropertyFilter("AB1", "1")),
+    ],
+)
+def test_a_request_the_document_cannot_say_is_not_built(request_: ServiceRequest) -> None:
+    with pytest.raises(LocalProtocolError):
+        build_request(request_)
 
 
 @pytest.mark.parametrize("document", [b"", b"\0", b"<", b"<a/>", b"\xff\xfe<", b"PK\x03\x04", b"<?xml?>"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -22,11 +22,14 @@ from hanota.duis.dcc_alert import (
     TransferResponseCode,
 )
 from hanota.duis.document import DocumentLimits, DuisError
+from hanota.duis.inventory import CplStatus, DeviceStatus, DeviceType, InventoryDevice
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.parse_response import parse_response
 from hanota.duis.request import RequestId, ServiceReference
 from hanota.duis.response import (
     DccAlertMessage,
     DeviceAlertMessage,
+    DspInventory,
     FutureDatedAlertCode,
     FutureDatedDeviceAlertMessage,
     GbcsPayload,
@@ -62,6 +65,25 @@ ACTIVATE = ServiceReference.ACTIVATE_FIRMWARE
 UPDATE = ServiceReference.UPDATE_FIRMWARE
 UPDATE_PPMID = ServiceReference.UPDATE_PPMID_FIRMWARE
 READ = ServiceReference.READ_FIRMWARE_VERSION
+INVENTORY = ServiceReference.READ_INVENTORY
+DEVICE_LOG = ServiceReference.UPDATE_HAN_DEVICE_LOG
+LEAST = InventoryDevice(HUB, DeviceType.CHF)
+EVERYTHING = InventoryDevice(
+    PPMID,
+    DeviceType.PPMID,
+    DeviceStatus.COMMISSIONED,
+    "manufacturer 121D",
+    "model 0001",
+    smets_chts_version="V5.1",
+    device_firmware_version="01000001",
+    device_firmware_version_status=CplStatus.ACTIVE,
+    cpl_status=CplStatus.WITHDRAWN,
+    date_commissioned=date(2026, 11, 21),
+    import_mpxn="1312345678111",
+    secondary_import_mpan="1312345678222",
+    export_mpan="1312345678333",
+    device_gbcs_version="4.3",
+)
 
 WARNING = UpdateFirmwareWarning((PPMID, HCALCS), (HUB,), (ACB,), (SUPPLIER,), (PPMID,))
 TRANSFER = CommsHubAlert(
@@ -136,6 +158,16 @@ DOCUMENTS = {
     ),
     "N39": alert(DccAlertMessage(ACTIVATED)),
     "N39 with nothing optional": alert(DccAlertMessage(PpmidAlert(PPMID, 0x8F8B))),
+    "inventory": answer(ResponseCode.I0, ResponseMessage(INVENTORY, DspInventory((EVERYTHING, LEAST)))),
+    "inventory of a whole property": answer(
+        ResponseCode.I0, ResponseMessage(INVENTORY, DspInventory((LEAST,) * 17))
+    ),
+    "response to 8.11": Response(
+        ResponseCode.I0, TIME, ResponseMessage(DEVICE_LOG, GbcsPayload(PAYLOAD)), ACTIVATE_ID, RESPONSE_ID
+    ),
+    "a request that is not served": answer(
+        ResponseCode.E100, ResponseMessage(OtherServiceReference.of("1.1", "1.1.2"))
+    ),
 }
 every_document = pytest.mark.parametrize("response", DOCUMENTS.values(), ids=DOCUMENTS)
 
@@ -161,13 +193,14 @@ def test_every_document_reads_as_it_was_built(response: Response) -> None:
 
 
 @needs_schema
-def test_response_codes_are_those_of_the_schema_for_every_request_and_for_11_1_and_11_4() -> None:
+def test_response_codes_are_those_of_the_schema_for_every_request_and_for_those_served() -> None:
     tree = etree.parse(str(SCHEMA))
     codes = {
         code.get("value", "")
         for code in tree.iterfind('.//{*}simpleType[@name="ResponseCode"]//{*}enumeration')
     }
-    others = {code for code in codes if len(code) == len("E110101") and code[1:5] not in {"1101", "1104"}}
+    served = {"0802", "0811", "1101", "1104"}
+    others = {code for code in codes if len(code) == len("E110101") and code[1:5] not in served}
 
     assert set(ResponseCode) == codes - others
 
@@ -246,6 +279,18 @@ def test_the_dcc_alert_code_follows_from_the_alert(name: str, code: str, element
     assert [etree.QName(child).localname for child in root.iterfind(".//{*}DCCAlert/*")] == [element]
 
 
+def test_what_a_bench_does_not_know_of_a_device_is_passed_over() -> None:
+    built = build_response(DOCUMENTS["inventory"])
+    before = b"".join(
+        f"<sr:{name}>{value}</sr:{name}>".encode()
+        for name, value in (("ESMEVariant", "A"), ("UPRN", "1"), ("CSPRegion", "North"))
+    )
+    after = b"<sr:HANVariant>Single Band</sr:HANVariant><sr:Connectivity>Virtual</sr:Connectivity>"
+    mark = b"<sr:DeviceGBCSVersion>4.3</sr:DeviceGBCSVersion>"
+
+    assert parse_response(built.replace(mark, before + mark + after)) == DOCUMENTS["inventory"]
+
+
 def test_numbers_of_throttled_alerts_are_passed_over() -> None:
     numbers = b"".join(
         f"<sr:{name}>1</sr:{name}>".encode() for name in ("ThrottledAlertSequenceId", "ThrottledAlertCount")
@@ -283,7 +328,25 @@ def test_numbers_of_throttled_alerts_are_passed_over() -> None:
         ("N62", str(HUB), str(HUB)[:-1], "CommsHubDeviceID: expected an EUI such as"),
         ("response", "ResponseCode>I0", "ResponseCode>I1", "ResponseCode: expected one of I0, I99"),
         ("response", "2026-11-21T12:00:00.264Z", "2026-11-21", "ResponseDateTime: expected a date and time"),
-        ("response", "Variant>11.3", "Variant>11.2", "ServiceReferenceVariant: expected 11.3, got 11.2"),
+        ("response", "Variant>11.3", "Variant>11.2", "ServiceReferenceVariant: expected 11.3, got '11.2'"),
+        (
+            "response",
+            "Reference>11.3",
+            "Reference>11.9",
+            "expected a Service Reference of DUIS and a variant",
+        ),
+        (
+            "response",
+            ">11.3<",
+            ">99.1<",
+            "expected a Service Reference of DUIS and a variant of it, got '99.1'",
+        ),
+        ("inventory", "Type>PPMID", "Type>TV", "DeviceType: expected one of ESME, GSME, GPF, CHF, HCALCS"),
+        ("inventory", "Status>Commissioned", "Status>Gone", "DeviceStatus: expected one of Pending"),
+        ("inventory", "2026-11-21</", "2026-11-31</", "DateCommissioned: expected a date such as 2030-01-15"),
+        ("inventory", "2026-11-21</", "2026-11-21Z</", "DateCommissioned: expected a date such as"),
+        ("inventory", "Model>model", f"Model>{'m' * 30}", "DeviceModel: expected 0 to 30 characters"),
+        ("inventory", "</sr:Device>", "<sr:Last/></sr:Device>", "Device: expected no further element"),
         ("response", "GBCSPayload>AA", "GBCSPayload>?A", "GBCSPayload: expected base64"),
         ("future dated outcome", "8F66", "8F68", "FutureDatedAlertCode: expected 8F66 or 8F67, got 8F68"),
         ("future dated outcome", "Number>1<", "Number>65536<", "InstructionNumber: expected a number from 0"),
@@ -326,6 +389,12 @@ def test_a_fault_is_told_with_its_place_and_what_was_expected(
     "response",
     [
         answer(ResponseCode.W110101, ResponseMessage(ACTIVATE, WARNING)),
+        answer(ResponseCode.I0, ResponseMessage(INVENTORY, DspInventory(()))),
+        answer(ResponseCode.I0, ResponseMessage(INVENTORY, DspInventory((LEAST,) * 18))),
+        answer(
+            ResponseCode.I0,
+            ResponseMessage(INVENTORY, DspInventory((replace(LEAST, device_model="m" * 31),))),
+        ),
         answer(ResponseCode.I0, ResponseMessage(ACTIVATE, PreCommand("\0", PAYLOAD))),
         answer(
             ResponseCode.I0,

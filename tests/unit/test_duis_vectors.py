@@ -10,16 +10,25 @@ import pytest
 from lxml import etree
 
 from hanota.duis.build import build_request
-from hanota.duis.document import DuisError
+from hanota.duis.header import ServiceReferenceError
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.parse import parse_request
 from hanota.duis.request import (
     CANCELLATION,
     ActivateFirmware,
+    HanDeviceLogChange,
+    Mpxn,
+    PropertyFilter,
     ReadFirmwareVersion,
+    ReadInventory,
     RequestId,
+    ServiceReference,
     ServiceRequest,
+    SignedPreCommand,
     UpdateFirmware,
+    UpdateHanDeviceLog,
     UpdatePpmidFirmware,
+    Uprn,
 )
 from hanota.eui64 import Eui64
 
@@ -29,6 +38,7 @@ SCHEMA = VECTORS / "schema" / "DUIS Schema V5.4.xsd"
 SUPPLIER = Eui64.parse("90-B3-D5-1F-30-01-00-00")
 ACB = Eui64.parse("90-B3-D5-1F-30-00-00-02")
 ESME = Eui64.parse("00-DB-12-34-56-78-90-A0")
+HUB = Eui64.parse("00-DB-12-34-56-78-90-A2")
 PPMID = Eui64.parse("00-DB-12-34-56-78-90-A4")
 
 UPDATE_ID = RequestId(SUPPLIER, ACB, 1000)
@@ -113,9 +123,36 @@ def test_read_firmware_version_names_only_its_target() -> None:
     assert (request.service_reference, request.command_variant) == ("11.2", 1)
 
 
-def test_a_service_request_that_is_not_for_firmware_is_named_in_the_error() -> None:
-    with pytest.raises(DuisError, match=r"Header/ServiceReference: expected one of 11\.1, .* got '8\.11'"):
-        parse_request(vector("CCS01_8.11_SUCCESS_REQUEST_DUIS.XML"))
+def test_update_han_device_log_adds_a_device_with_its_install_code() -> None:
+    request = parse_request(vector("CCS01_8.11_SUCCESS_REQUEST_DUIS.XML"))
+
+    assert isinstance(request, UpdateHanDeviceLog)
+    assert (request.service_reference, request.command_variant) == ("8.11", 1)
+    assert request.request_id == RequestId(SUPPLIER, HUB, 1002)
+    assert (request.request_type, request.device_id) == (HanDeviceLogChange.ADD, ESME)
+    assert (request.install_code, request.join_time_period) == (b"0123456789ABCDEF", 90)
+    assert (request.import_mpxn, request.secondary_import_mpan) == ("1312345678111", "1312345678222")
+
+
+def test_a_service_request_that_is_not_served_is_named_in_the_error() -> None:
+    document = vector("CCS01_8.11_SUCCESS_REQUEST_DUIS.XML").replace(b">8.11<", b">8.9<")
+
+    with pytest.raises(ServiceReferenceError, match=r"'8\.9' is not served, only 8\.2, 8\.11, 11\.1"):
+        parse_request(document)
+
+
+def test_every_service_request_of_the_schema_is_served_or_known_by_name() -> None:
+    tree = etree.parse(str(SCHEMA))
+    variants = {
+        element.get("value", "")
+        for element in tree.iterfind('.//{*}simpleType[@name="ServiceReferenceVariant"]//{*}enumeration')
+    }
+    served = {str(reference) for reference in ServiceReference}
+
+    assert served < variants
+    for variant in variants - served:
+        reference = ".".join(variant.split(".")[:2])
+        assert OtherServiceReference.of(reference, variant).variant == variant
 
 
 @pytest.mark.parametrize(
@@ -127,6 +164,24 @@ def test_a_service_request_that_is_not_for_firmware_is_named_in_the_error() -> N
         ActivateFirmware(RequestId(SUPPLIER, ESME, 2**64 - 1), HASH, CANCELLATION),
         ReadFirmwareVersion(RequestId(SUPPLIER, PPMID, 7)),
         ReadFirmwareVersion(RequestId(SUPPLIER, PPMID, 7), datetime(2030, 1, 15, 9, 0, 1, 5, tzinfo=UTC)),
+        SignedPreCommand(RequestId(SUPPLIER, PPMID, 8), bytes(range(140))),
+        SignedPreCommand(RequestId(SUPPLIER, PPMID, 9), b"", datetime(2030, 1, 15, 9, tzinfo=UTC)),
+        UpdateHanDeviceLog(
+            RequestId(SUPPLIER, HUB, 10),
+            PPMID,
+            HanDeviceLogChange.ADD,
+            bytes(range(16)),
+            3600,
+            "1",
+            "1" * 13,
+            "2" * 13,
+            datetime(2030, 1, 15, 9, tzinfo=UTC),
+        ),
+        UpdateHanDeviceLog(RequestId(SUPPLIER, HUB, 11), PPMID, HanDeviceLogChange.REMOVE),
+        ReadInventory(RequestId(SUPPLIER, ACB, 12), HUB),
+        ReadInventory(RequestId(SUPPLIER, ACB, 13), Uprn(100_023_336_956)),
+        ReadInventory(RequestId(SUPPLIER, ACB, 14), Mpxn("1312345678111")),
+        ReadInventory(RequestId(SUPPLIER, ACB, 15), PropertyFilter("SW1A 2AA", "10 Downing Street")),
     ],
     ids=lambda request: f"{request.service_reference} {request.request_id.counter}",
 )
@@ -135,7 +190,7 @@ def test_what_we_build_is_valid_by_the_schema(schema: etree.XMLSchema, request_:
 
 
 def test_what_we_build_from_a_template_is_the_template_without_its_signature() -> None:
-    for file in sorted(VECTORS.glob("*11.[1-4]*.XML")):
+    for file in sorted(VECTORS.glob("*.XML")):
         document = file.read_bytes()
         template = etree.fromstring(document)
         signature = template.find("{*}Signature")

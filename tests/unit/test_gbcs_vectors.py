@@ -14,6 +14,7 @@ from hanota.gbcs.activate_firmware import ExecutionOutcome, activate_firmware_pr
 from hanota.gbcs.alerts import TransferResponseCode, decode_firmware_transfer, firmware_transfer_alert
 from hanota.gbcs.counters import CounterLog
 from hanota.gbcs.crypto import mac, protect, shared_secret, sign, verify_mac, verify_signature
+from hanota.gbcs.device_log import add_device_command, device_log_response
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.message import Message, Shape
 from hanota.gbcs.read_firmware_version import read_firmware_version_command
@@ -23,7 +24,6 @@ from hanota.gbcs.verification import (
     Verdicts,
     check,
     verify_from_device,
-    verify_response,
     verify_signed_precommand,
 )
 
@@ -37,6 +37,7 @@ BROKER = Eui64.parse("90-B3-D5-1F-30-00-00-02")
 ESME = Eui64.parse("00-DB-12-34-56-78-90-A0")
 CHF = Eui64.parse("00-DB-12-34-56-78-90-A2")
 PPMID = Eui64.parse("00-DB-12-34-56-78-90-A4")
+HCALCS = Eui64.parse("00-DB-12-34-56-78-90-A5")
 NEW_YEAR_2015 = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -143,23 +144,47 @@ def test_a_read_firmware_version_command_is_built_octet_for_octet(keystore: KeyS
     assert protected.encode() == octets
 
 
+def test_a_device_log_addition_is_built_octet_for_octet(keystore: KeyStore) -> None:
+    built = add_device_command(
+        BROKER,
+        CHF,
+        1302,
+        SUPPLIER,
+        1002,
+        device=ESME,
+        install_code=b"0123456789ABCDEF",
+        device_type=0,
+        join_timeout=90,
+    )
+    protected = protect(built, keystore.agreement_private_key(BROKER), keystore.agreement_public_key(CHF))
+
+    assert protected.encode() == vector("CCS01_8.11_SUCCESS_COMMAND")
+
+
+def test_the_response_to_a_device_log_addition_is_built_octet_for_octet(keystore: KeyStore) -> None:
+    """The hub's private key is not published; the broker's stands for it, the secret being the same."""
+    built = device_log_response(Message.decode(vector("CCS01_8.11_SUCCESS_COMMAND")))
+    protected = protect(built, keystore.agreement_private_key(BROKER), keystore.agreement_public_key(CHF))
+
+    assert protected.encode() == vector("CCS01_8.11_SUCCESS_RESPONSE")
+
+
 @pytest.mark.parametrize(
-    ("command", "response"),
+    "response",
     [
-        ("CS06_11.3_IMMEDIATE_SUCCESS_COMMAND", "CS06_11.3_IMMEDIATE_SUCCESS_RESPONSE"),
-        ("CS06_11.3_FUTURE_DATED_SUCCESS_COMMAND", "CS06_11.3_FUTURE_DATED_SUCCESS_RESPONSE"),
-        ("CS08_11.2_SUCCESS_COMMAND", "CS08_11.2_SUCCESS_RESPONSE"),
-        ("CCS01_8.11_SUCCESS_COMMAND", "CCS01_8.11_SUCCESS_RESPONSE"),
+        "CS06_11.3_IMMEDIATE_SUCCESS_RESPONSE",
+        "CS06_11.3_FUTURE_DATED_SUCCESS_RESPONSE",
+        "CS08_11.2_SUCCESS_RESPONSE",
+        "CCS01_8.11_SUCCESS_RESPONSE",
     ],
 )
-def test_a_response_is_believed_for_its_own_command_only(
-    command: str, response: str, keystore: KeyStore
-) -> None:
-    asked = Message.decode(vector(command))
-    assert verify_response(vector(response), asked, keystore).cra.name == "RESPONSE"
-    another = activate_firmware_precommand(asked.originator, asked.recipient, 77, bytes(32))
-    with pytest.raises(VerificationError, match="not the response to this command"):
-        verify_response(vector(response), another, keystore)
+def test_a_response_is_believed_from_its_own_device_only(response: str, keystore: KeyStore) -> None:
+    octets = vector(response)
+    sender = Message.decode(octets).originator
+
+    assert verify_from_device(octets, sender, keystore).cra.name == "RESPONSE"
+    with pytest.raises(VerificationError, match="not from"):
+        verify_from_device(octets, HCALCS, keystore)
 
 
 def test_a_signed_alert_of_the_hub_is_believed(keystore: KeyStore) -> None:

@@ -27,6 +27,7 @@ from hanota.gbcs.crypto import (
     verify_signature,
 )
 from hanota.gbcs.der import encode
+from hanota.gbcs.device_log import add_device_command, remove_device_command
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
 from hanota.gbcs.message import Cra, Message
@@ -39,10 +40,8 @@ from hanota.gbcs.verification import (
     Verdict,
     Verdicts,
     check,
-    verify_alert,
     verify_command,
     verify_from_device,
-    verify_response,
     verify_signed_precommand,
 )
 
@@ -122,6 +121,42 @@ def test_a_command_hanota_has_no_layout_for_is_verified_all_the_same(device: Dev
     assert device.verify(add_mac(sign(unknown, SUPPLIER.signing_key))).message_code == 0x7777
     with pytest.raises(VerificationError, match="signature"):
         device.verify(add_mac(sign(replace(unknown, originator_counter=6), STRANGER.signing_key)))
+
+
+def device_log_commands(counter: int = 5, broker: Credentials = BROKER) -> tuple[Message, Message]:
+    parties = (broker.eui64, HCALCS.eui64, counter, SUPPLIER.eui64, 900)
+    return (
+        add_device_command(
+            *parties, device=PPMID.eui64, install_code=bytes(16), device_type=132, join_timeout=90
+        ),
+        remove_device_command(*parties, PPMID.eui64),
+    )
+
+
+@pytest.mark.parametrize("message", device_log_commands(), ids=["CCS01", "CCS02"])
+def test_a_device_log_change_of_the_broker_is_believed(device: Device, message: Message) -> None:
+    assert device.verify(add_mac(message)).payload == message.payload
+
+
+@pytest.mark.parametrize("message", device_log_commands(), ids=["CCS01", "CCS02"])
+@pytest.mark.parametrize("sender", [SUPPLIER, NETWORK, NEIGHBOUR], ids=["supplier", "network", "device"])
+def test_attack_device_log_changed_by_another_party(
+    device: Device, message: Message, sender: Credentials
+) -> None:
+    """Only the access control broker may, with its own MAC or with anybody's."""
+    of_sender = replace(message, originator=sender.eui64)
+    for by in (sender, BROKER):
+        with pytest.raises(VerificationError, match="ACCESS_CONTROL_BROKER"):
+            device.verify(add_mac(of_sender, by=by))
+
+
+@pytest.mark.parametrize("message", device_log_commands(0x01000005), ids=["CCS01", "CCS02"])
+def test_attack_mix_and_match_of_a_device_log_payload(device: Device, message: Message) -> None:
+    """The payload of one command does not go with the Grouping Header of another."""
+    with pytest.raises(VerificationError, match="long-invoke-id 5 is not of the Grouping Header's counter"):
+        device.verify(add_mac(replace(message, originator_counter=0x01000006)))
+    assert device.counters.highest() == {}
+    device.verify(add_mac(message))
 
 
 # -- attacks, by their names in the threat model ------------------------------------------------------------
@@ -297,31 +332,26 @@ def response(to: Message, by: Credentials = HCALCS) -> bytes:
     return sign(activate_firmware_response(to, CommandAccepted()), by.signing_key).encode()
 
 
-def test_a_response_is_believed_for_the_command_it_answers(dcc: KeyStore) -> None:
-    command = activate_firmware(5)
-    assert verify_response(response(command), command, dcc).originator_counter == 5
+def test_a_response_of_the_device_is_believed(dcc: KeyStore) -> None:
+    octets = response(activate_firmware(5))
 
-
-def test_attack_old_response_for_a_new_command(dcc: KeyStore) -> None:
-    with pytest.raises(VerificationError, match="not the response to this command"):
-        verify_response(response(activate_firmware(5)), activate_firmware(6), dcc)
+    assert verify_from_device(octets, HCALCS.eui64, dcc).originator_counter == 5
 
 
 def test_attack_forged_response(dcc: KeyStore) -> None:
     command = activate_firmware()
     with pytest.raises(VerificationError):
-        verify_response(response(command, by=NEIGHBOUR), command, dcc)
+        verify_from_device(response(command, by=NEIGHBOUR), HCALCS.eui64, dcc)
     unsigned = activate_firmware_response(command, CommandAccepted())
     with pytest.raises(VerificationError, match="must be signed"):
-        verify_response(unsigned.encode(), command, dcc)
+        verify_from_device(unsigned.encode(), HCALCS.eui64, dcc)
     with pytest.raises(VerificationError, match="must be signed"):
-        verify_response(add_mac(unsigned, by=HCALCS, to=BROKER).encode(), command, dcc)
+        verify_from_device(add_mac(unsigned, by=HCALCS, to=BROKER).encode(), HCALCS.eui64, dcc)
 
 
 def test_a_command_does_not_pass_for_a_response(dcc: KeyStore) -> None:
-    command = activate_firmware()
     with pytest.raises(VerificationError, match="response or an alert"):
-        verify_response(command.encode(), command, dcc)
+        verify_from_device(activate_firmware().encode(), HCALCS.eui64, dcc)
 
 
 def test_a_response_with_a_mac_is_believed_from_the_device_that_made_it(dcc: KeyStore) -> None:
@@ -329,11 +359,12 @@ def test_a_response_with_a_mac_is_believed_from_the_device_that_made_it(dcc: Key
     answer = ReadFirmwareVersionResponse(firmware_version=bytes(4), response_code=0)
     unprotected = read_firmware_version_response(command, answer)
     genuine = add_mac(unprotected, by=HCALCS, to=BROKER)
-    assert verify_response(genuine.encode(), command, dcc) == genuine
+    assert verify_from_device(genuine.encode(), HCALCS.eui64, dcc) == genuine
+    forged = add_mac(unprotected, by=NEIGHBOUR, to=BROKER)
     with pytest.raises(VerificationError, match="MAC does not verify"):
-        verify_response(add_mac(unprotected, by=NEIGHBOUR, to=BROKER).encode(), command, dcc)
+        verify_from_device(forged.encode(), HCALCS.eui64, dcc)
     with pytest.raises(VerificationError, match="neither signature nor MAC"):
-        verify_response(unprotected.encode(), command, dcc)
+        verify_from_device(unprotected.encode(), HCALCS.eui64, dcc)
 
 
 def activation_alert(counter: int, by: Credentials = PPMID) -> bytes:
@@ -349,22 +380,11 @@ def activation_alert(counter: int, by: Credentials = PPMID) -> bytes:
 
 
 def test_attack_forged_alert(dcc: KeyStore) -> None:
+    assert verify_from_device(activation_alert(1), PPMID.eui64, dcc).cra is Cra.ALERT
     with pytest.raises(VerificationError):
-        verify_alert(activation_alert(1, by=NEIGHBOUR), PPMID.eui64, dcc, CounterLog())
+        verify_from_device(activation_alert(1, by=NEIGHBOUR), PPMID.eui64, dcc)
     with pytest.raises(VerificationError, match="not from"):
-        verify_alert(activation_alert(1), NEIGHBOUR.eui64, dcc, CounterLog())
-
-
-def test_attack_old_alert_again(dcc: KeyStore) -> None:
-    counters = CounterLog()
-    verify_alert(activation_alert(1), PPMID.eui64, dcc, counters)
-    with pytest.raises(ReplayError):
-        verify_alert(activation_alert(1), PPMID.eui64, dcc, counters)
-
-
-def test_a_response_does_not_pass_for_an_alert(dcc: KeyStore) -> None:
-    with pytest.raises(VerificationError, match="an alert was expected"):
-        verify_alert(response(activate_firmware()), HCALCS.eui64, dcc, CounterLog())
+        verify_from_device(activation_alert(1), NEIGHBOUR.eui64, dcc)
 
 
 def test_a_device_without_a_certificate_at_the_dcc_is_unverifiable() -> None:
@@ -436,7 +456,7 @@ def test_an_outcome_is_signed_too(dcc: KeyStore) -> None:
     command = activate_firmware()
     outcome = ExecutionOutcome(activate_image_response_code=0, firmware_version=bytes(4))
     message = sign(activate_firmware_response(command, outcome, 1_800_000_000.0), HCALCS.signing_key)
-    assert verify_response(message.encode(), command, dcc) == message
+    assert verify_from_device(message.encode(), HCALCS.eui64, dcc) == message
 
 
 # -- making the protection ----------------------------------------------------------------------------------

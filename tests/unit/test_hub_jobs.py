@@ -113,6 +113,17 @@ def test_a_ppmid_goes_from_accepted_to_activated_without_being_held() -> None:
     assert states[-3:] == [JobState.TRANSFERRED, JobState.ACTIVATING, JobState.ACTIVATED]
 
 
+def test_an_hcalcs_is_activated_though_the_hub_could_not_tell_it_to_wait() -> None:
+    way = [Trigger.UPGRADE_END, Trigger.COMMAND_RELAYED, Trigger.TOLD_TO_WAIT, Trigger.OUTCOME_SUCCESS]
+    states = list(itertools.accumulate(way, follow, initial=JobState.ACCEPTED))
+    assert states[1:] == [
+        JobState.TRANSFERRED,
+        JobState.ACTIVATING,
+        JobState.ACTIVATING,
+        JobState.ACTIVATED,
+    ]
+
+
 def test_an_hcalcs_is_held_until_the_command_and_again_after_a_wrong_hash() -> None:
     way = [
         Trigger.QUERY,

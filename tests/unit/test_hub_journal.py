@@ -146,6 +146,65 @@ def test_who_hears_of_a_move_finds_the_job_moved(journal: Journal, store: FullDi
     assert found == [JobState.ACCEPTED, JobState.NOTIFIED, None]
 
 
+# -- effects -----------------------------------------------------------------------------------------------
+
+
+def test_an_effect_waits_for_the_outermost_commit_and_for_the_listeners(journal: Journal) -> None:
+    happened: list[str] = []
+    journal.subscribe(lambda _: happened.append("told"))
+    with journal.transaction():
+        with journal.transaction():
+            journal.after_commit(lambda: happened.append("effect"))
+            note(journal)
+        assert happened == []
+    assert happened == ["told", "effect"]
+
+
+def test_without_a_transaction_an_effect_comes_at_once(journal: Journal) -> None:
+    happened: list[str] = []
+    journal.after_commit(lambda: happened.append("effect"))
+    assert happened == ["effect"]
+
+
+def test_no_effect_comes_of_a_transaction_that_keeps_nothing(journal: Journal) -> None:
+    happened: list[str] = []
+    with pytest.raises(VerificationError):
+        fail_within(journal, lambda: journal.after_commit(lambda: happened.append("effect")))
+    note(journal)
+    assert happened == []
+
+
+def test_an_effect_may_have_a_transaction_and_effects_of_its_own(journal: Journal) -> None:
+    happened: list[str] = []
+
+    def first() -> None:
+        with journal.transaction():
+            journal.after_commit(lambda: happened.append("third"))
+            note(journal)
+        happened.append("first")
+
+    with journal.transaction():
+        journal.after_commit(first)
+        journal.after_commit(lambda: happened.append("second"))
+    assert happened == ["first", "second", "third"]
+
+
+def test_an_effect_that_fails_does_not_take_the_others_with_it(journal: Journal) -> None:
+    happened: list[str] = []
+
+    def fail() -> None:
+        raise StoreError("the disk is full")
+
+    def transaction() -> None:
+        with journal.transaction():
+            journal.after_commit(fail)
+            journal.after_commit(lambda: happened.append("effect"))
+
+    with pytest.raises(StoreError):
+        transaction()
+    assert happened == ["effect"]
+
+
 def test_a_listener_that_ended_hears_no_more(journal: Journal) -> None:
     heard: list[Event] = []
     end = journal.subscribe(heard.append)

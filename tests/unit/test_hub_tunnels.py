@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hanota.dcc.dcc import Dcc
 from hanota.dcc.errors import NoResponseError
-from hanota.duis.request import ReadFirmwareVersion
 from hanota.errors import DeliveryError, LocalProtocolError
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
@@ -76,6 +76,25 @@ async def test_gbcs_octets_go_both_ways_unchanged() -> None:
 
 
 @virtual
+async def test_the_wan_is_told_when_the_device_has_acknowledged_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[Eui64, bytes]] = []
+    monkeypatch.setattr(Dcc, "message_delivered", lambda _, *message: told.append(message))
+    async with lab() as made:
+        device = await made.joined(PPMID, JobKind.PPMID)
+        assert told == []  # nothing of RequestTunnel
+        made.radio.errors[PPMID_ID] = DeliveryError("no acknowledgement")
+        made.hub.relay(PPMID_ID, b"a message")
+        await asyncio.sleep(1)
+        assert told == []
+        made.radio.errors.clear()
+        await asyncio.sleep(60)
+        assert device.messages == [b"a message"]
+        assert told == [(PPMID_ID, b"a message")]
+
+
+@virtual
 async def test_a_device_that_joins_again_has_its_tunnel_opened_again_and_the_message_goes_through_it() -> (
     None
 ):
@@ -133,7 +152,7 @@ async def test_a_message_that_is_never_delivered_is_told_to_who_waits_for_its_an
     async with lab() as made:
         await made.joined(HCALCS, JobKind.HCALCS)
         made.radio.errors[HCALCS_ID] = DeliveryError("no acknowledgement")
-        response = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+        response = made.read_version(HCALCS_ID)
         with pytest.raises(NoResponseError, match="could not deliver"):
             async with asyncio.timeout(120):
                 await response
@@ -149,7 +168,7 @@ async def test_a_device_that_refuses_every_tunnel_fails_the_message_and_says_why
     async with lab() as made:
         device = made.device(HCALCS, JobKind.HCALCS)
         device.tunnel.refusal = RequestTunnelStatus.PROTOCOL_NOT_SUPPORTED
-        response = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+        response = made.read_version(HCALCS_ID)
         with pytest.raises(NoResponseError, match="does not tunnel this protocol"):
             await response
 

@@ -8,6 +8,7 @@ response. A message may arrive twice; its GBCS counter is what tells.
 from hanota.zse.tunneling.client import TunnelClient, TunnelClientSettings
 from hanota.zse.tunneling.commands import (
     RequestTunnelStatus,
+    TransferData,
     TransferDataStatus,
     TunnelCommand,
     decode_command,
@@ -28,6 +29,7 @@ __all__ = [
     "DataReceived",
     "RequestTunnelStatus",
     "SendFailed",
+    "TransferData",
     "TransferDataStatus",
     "TunnelClient",
     "TunnelClientSettings",

@@ -114,6 +114,13 @@ class TunnelClient:
         self._opened.clear()
         self.open(now)
 
+    def close(self) -> None:
+        """Forget the tunnel and give up what waits: the device is no longer to be talked to."""
+        self._lose_tunnel()
+        self._opened.clear()
+        self._frames.clear()
+        self._outbox.fail_all(TunnelFailure.CLOSED)
+
     def send(self, data: bytes, now: float) -> None:
         """Queue one GBCS message.
 

@@ -20,6 +20,7 @@ class TunnelFailure(StrEnum):
     TOO_LARGE = "the message is larger than the device takes"
     NOT_DELIVERED = "the radio could not deliver the message"
     NO_TUNNEL = "no tunnel was opened in time"
+    CLOSED = "the tunnel was closed for good"
 
 
 @dataclass(frozen=True, slots=True)
