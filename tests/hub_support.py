@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import functools
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from hanota.clock import LoopClock
-from hanota.dcc.broker import AccessControlBroker
 from hanota.dcc.dcc import Dcc
-from hanota.dcc.exchange import Exchange
-from hanota.dcc.incoming import Incoming
-from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
+from hanota.dcc.inventory import Inventory
+from hanota.dcc.products_list import ProductsList
+from hanota.dcc.service_users import ServiceUsers
+from hanota.dcc.services import service_of
+from hanota.dcc.settings import DccSettings
+from hanota.dcc.signing import DccSigner
+from hanota.dcc.submission import Submission
+from hanota.duis.request import (
+    ActivateFirmware,
+    ReadFirmwareVersion,
+    RequestId,
+    SignedPreCommand,
+    UpdateFirmware,
+    UpdatePpmidFirmware,
+)
+from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.emulator.loop import run_virtual
 from hanota.errors import StoreError
 from hanota.eui64 import Eui64
@@ -40,16 +53,20 @@ from hanota.ota.header import HardwareVersions, OtaHeader
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 from hanota.ota.settings import OtaClientSettings
 from hanota.ota.signature import supplier_signer
+from hanota.store.dcc_store import SqliteDccStore
+from hanota.store.inventory_store import SqliteInventoryStore
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId, Status
 from hanota.zse.tunneling import DataReceived, TunnelServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
     from datetime import datetime
 
-    from hanota.dcc.broker import BrokerSettings
-    from hanota.dcc.exchange import ExchangeSettings
+    from hanota.dcc.service_users import ServiceUser
+    from hanota.dcc.services import Service
+    from hanota.dcc.submission import Answer
+    from hanota.duis.request import ServiceRequest
     from hanota.gbcs.certificates import Credentials
     from hanota.hub.events import Event, EventKind
     from hanota.hub.hub import HubSettings
@@ -141,6 +158,7 @@ class FakeRadio:
         self.state = RadioState.STOPPED
         self.sent: list[Sent] = []
         self.permitted: list[tuple[Eui64, bytes, float]] = []
+        self.removed: list[Eui64] = []
         self.errors: dict[Eui64, Exception] = {}
         self.hung: set[Eui64] = set()
         self.devices: dict[Eui64, FakeDevice] = {}
@@ -182,6 +200,9 @@ class FakeRadio:
 
     async def permit_joining(self, device: Eui64, install_code: bytes, seconds: float) -> None:
         self.permitted.append((device, install_code, seconds))
+
+    def remove(self, device: Eui64) -> None:
+        self.removed.append(device)
 
     def to(self, device: Eui64, cluster: int) -> list[bytes]:
         """Return the frames sent to `device` on `cluster`, in order."""
@@ -281,8 +302,10 @@ class Lab:
     clock: LoopClock
     radio: FakeRadio
     hub: Hub
-    exchange: Exchange
     dcc: Dcc
+    dcc_store: SqliteDccStore
+    inventory: Inventory
+    products: ProductsList
     events: list[Event] = field(default_factory=list)
     counter: int = 100
     """The counter at the end of the last RequestID."""
@@ -334,20 +357,26 @@ class Lab:
         file = file or (PPMID_IMAGE if kind is JobKind.PPMID else HCALCS_IMAGE)
         data = file if isinstance(file, bytes) else file.data
         make = UpdatePpmidFirmware if kind is JobKind.PPMID else UpdateFirmware
-        return self.dcc.update_firmware(
-            make(request_id or self.request_id(), data, "01000001", devices), kind
-        )
+        return self.dcc.submit(make(request_id or self.request_id(), data, "00000000", devices)).jobs
 
     def pre_command(self, when: datetime | None = None) -> tuple[RequestId, Message]:
         """Send SR 11.3 for the HCALCS and return its RequestID and Pre-Command."""
         request_id = self.request_id(HCALCS.eui64)
         request = ActivateFirmware(request_id, HCALCS_IMAGE.manufacturer_image_hash, when)
-        return request_id, Message.decode(self.dcc.transform(request))
+        return request_id, pre_command_of(self.dcc.submit(request))
+
+    def send_signed(self, request_id: RequestId, octets: bytes) -> asyncio.Future[Message]:
+        """Send a Signed Pre-Command and return what gives the response."""
+        return outcome_of(self.dcc.submit(SignedPreCommand(request_id, octets)))
 
     def activate(self, when: datetime | None = None) -> asyncio.Future[Message]:
         """Send SR 11.3, sign its Pre-Command, send it back and return what gives the response."""
         request_id, pre_command = self.pre_command(when)
-        return self.dcc.send_signed_pre_command(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
+        return self.send_signed(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
+
+    def read_version(self, device: Eui64, request_id: RequestId | None = None) -> asyncio.Future[Message]:
+        """Send SR 11.2 and return what gives the response."""
+        return outcome_of(self.dcc.submit(ReadFirmwareVersion(request_id or self.request_id(device))))
 
     async def held(self) -> FakeDevice:
         """Return an HCALCS that holds its image."""
@@ -384,8 +413,10 @@ async def lab(
     *,
     store: SqliteStore | None = None,
     settings: HubSettings | None = None,
-    exchange_settings: ExchangeSettings | None = None,
-    broker_settings: BrokerSettings | None = None,
+    dcc_settings: DccSettings | None = None,
+    users: Iterable[ServiceUser] = (),
+    keystore: KeyStore | None = None,
+    signer: DccSigner | None = None,
     prepare: Callable[[FakeRadio], None] = lambda _: None,
 ) -> AsyncIterator[Lab]:
     """Start a hub and a DCC on `store`, by default an empty one in memory, and stop them afterwards."""
@@ -394,7 +425,8 @@ async def lab(
     kept = store or SqliteStore(":memory:")
     for entry in DEVICE_LOG:
         kept.put_device(entry)
-    journal, radio = Journal(kept, clock), FakeRadio()
+    journal, radio, trust = Journal(kept, clock), FakeRadio(), KeyStore()
+    trust.add_public(BROKER)
     hub = Hub(
         radio=radio,
         store=kept,
@@ -403,29 +435,75 @@ async def lab(
         credentials=HUB,
         broker=BROKER.eui64,
         settings=settings,
+        trust=trust,
     )
-    keys = dcc_keys()
-    exchange = Exchange(hub, journal, exchange_settings)
+    dcc_settings, dcc_store = dcc_settings or DccSettings(), SqliteDccStore(kept.database)
+    inventory_store = SqliteInventoryStore(kept.database)
+    inventory = Inventory(inventory_store, journal, clock, hub, dcc_settings.inventory)
+    products = ProductsList(inventory_store, journal, dcc_settings.products)
     dcc = Dcc(
+        eui64=BROKER.eui64,
+        service_user=SUPPLIER.eui64,
         hub=hub,
-        broker=AccessControlBroker(BROKER.eui64, keys, kept, broker_settings),
-        exchange=exchange,
-        incoming=Incoming(hub, exchange, keys, kept, journal),
+        keystore=keystore or dcc_keys(),
+        signer=signer or DccSigner(BROKER.signing_key, BROKER.signing_certificate),
+        users=ServiceUsers(users),
+        inventory=inventory,
+        products=products,
         store=kept,
+        dcc_store=dcc_store,
         journal=journal,
         clock=clock,
+        settings=dcc_settings,
     )
-    made = Lab(kept, journal, clock, radio, hub, exchange, dcc)
+    made = Lab(kept, journal, clock, radio, hub, dcc, dcc_store, inventory, products)
     journal.subscribe(made.events.append)
     prepare(radio)
     await hub.start(dcc)
+    dcc.start()
     try:
         yield made
     finally:
-        exchange.close()
+        dcc.close()
         await hub.stop()
         if store is None:
             kept.close()
+
+
+def submission(
+    request: ServiceRequest,
+    *,
+    signer: Eui64 | None = None,
+    service: Service | None = None,
+    digest: bytes | None = None,
+) -> Submission:
+    """Return a request as the gateway hands it over, signed by its originator unless another is given."""
+    return Submission(
+        request,
+        service or service_of(request),
+        signer or request.request_id.originator,
+        digest or sha256(repr(astuple(request)).encode()).digest(),
+    )
+
+
+def pre_command_of(answer: Answer) -> Message:
+    """Return the Pre-Command in the answer to SR 11.3."""
+    assert isinstance(answer.response.body, ResponseMessage)
+    assert isinstance(answer.response.body.content, PreCommand)
+    return Message.decode(answer.response.body.content.gbcs_payload)
+
+
+def outcome_of(answer: Answer) -> asyncio.Future[Message]:
+    """Return what gives the device's response to the command of an accepted request."""
+    assert answer.outcome is not None
+    return answer.outcome
+
+
+def hub_trust() -> KeyStore:
+    """Return what the hub holds of others: the broker's certificates."""
+    keys = KeyStore()
+    keys.add_public(BROKER)
+    return keys
 
 
 def dcc_keys() -> KeyStore:

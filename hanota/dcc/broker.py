@@ -1,31 +1,36 @@
 """The access control broker (ACB): makes Pre-Commands, checks what comes back signed, adds the ACB MAC.
 
 A Signed Pre-Command is passed on only when the rules of `gbcs.verification` hold, its Originator Counter is
-above that of every command of the supplier passed on before, and it is octet for octet a Pre-Command made
-here and not used yet, with a signature added.
+above that of every command of the supplier passed on to this device before, and it is octet for octet a
+Pre-Command made here and not used yet, with a signature added.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from hanota.dcc.counters import stored_counters
+from hanota.dcc.counters import next_counter, stored_counters
 from hanota.errors import UnverifiableError, VerificationError
 from hanota.gbcs.activate_firmware import activate_firmware_precommand
 from hanota.gbcs.crypto import protect
 from hanota.gbcs.message import Message
-from hanota.gbcs.read_firmware_version import read_firmware_version_command
 from hanota.gbcs.verification import verify_signed_precommand
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from hanota.clock import Clock
+    from hanota.dcc.ports import DccStore
+    from hanota.duis.request import RequestId
     from hanota.eui64 import Eui64
     from hanota.gbcs.keystore import KeyStore
     from hanota.hub.ports import Store
 
 _COMMAND_COUNTER: Final = "command"
+"""The highest Originator Counter of a supplier passed on to one device; the device is part of the name."""
 _SENT_COUNTER: Final = "sent"
 
 
@@ -41,35 +46,45 @@ class AccessControlBroker:
     """The ACB of the bench, with the keys of `eui64` out of the key store."""
 
     def __init__(
-        self, eui64: Eui64, keystore: KeyStore, store: Store, settings: BrokerSettings | None = None
+        self,
+        eui64: Eui64,
+        keystore: KeyStore,
+        store: Store,
+        dcc_store: DccStore,
+        clock: Clock,
+        settings: BrokerSettings | None = None,
     ) -> None:
         self._settings = settings or BrokerSettings()
         self._eui64, self._keystore, self._store = eui64, keystore, store
-        self._waiting: dict[bytes, Message] = {}
+        self._dcc_store, self._clock = dcc_store, clock
 
     @property
     def eui64(self) -> Eui64:
         """The broker's own EUI-64."""
         return self._eui64
 
-    def activate_firmware(
-        self, supplier: Eui64, device: Eui64, counter: int, image_hash: bytes, when: datetime | None
-    ) -> Message:
-        """Return the CS06 Pre-Command for `supplier` to sign."""
-        message = activate_firmware_precommand(supplier, device, counter, image_hash, when)
-        self._waiting[message.to_be_signed()] = message
-        while len(self._waiting) > self._settings.pre_commands_waiting:
-            del self._waiting[next(iter(self._waiting))]
-        return message
+    @staticmethod
+    def activate_firmware(request_id: RequestId, image_hash: bytes, when: datetime | None) -> Message:
+        """Return the CS06 Pre-Command for the originator to sign; `made` notes that it is handed out."""
+        return activate_firmware_precommand(
+            request_id.originator, request_id.target, request_id.counter, image_hash, when
+        )
+
+    def made(self, pre_command: Message, request_id: RequestId) -> None:
+        """Keep a Pre-Command that is handed out to be signed; raise StoreError."""
+        self._dcc_store.add_pre_command(
+            _digest(pre_command), request_id, self._clock.now(), keep=self._settings.pre_commands_waiting
+        )
 
     def accept(self, octets: bytes) -> Message:
         """Return the command made of a Signed Pre-Command; `passed_on` notes that it goes out.
 
         Raise RemoteProtocolError where a rule is broken, UnverifiableError where a key is missing.
         """
-        counters = stored_counters(self._store, _COMMAND_COUNTER, Message.decode(octets))
+        received = Message.decode(octets)
+        counters = stored_counters(self._store, _counter_name(received.recipient), received)
         message = verify_signed_precommand(octets, self._keystore, counters)
-        if message.to_be_signed() not in self._waiting:
+        if not self._dcc_store.has_pre_command(_digest(message)):
             raise VerificationError(
                 "no Pre-Command with these octets is waiting to be signed",
                 hint="ask for the Pre-Command again (Command Variant 4) and change nothing but the signature",
@@ -78,21 +93,30 @@ class AccessControlBroker:
 
     def passed_on(self, command: Message) -> None:
         """Use up the command's Pre-Command and its Originator Counter; raise StoreError."""
-        self._store.raise_counter(_COMMAND_COUNTER, command.originator, command.originator_counter)
-        self._waiting.pop(command.to_be_signed(), None)
+        name = _counter_name(command.recipient)
+        self._store.raise_counter(name, command.originator, command.originator_counter)
+        self._dcc_store.remove_pre_command(_digest(command))
 
-    def read_firmware_version(self, supplier: Eui64, supplier_counter: int, device: Eui64) -> Message:
-        """Return a CS08 command of the broker's own, for `supplier`."""
-        counter = self._store.counter(_SENT_COUNTER, self._eui64) + 1
-        self._store.raise_counter(_SENT_COUNTER, self._eui64, counter)
-        return self._add_mac(
-            read_firmware_version_command(self._eui64, device, counter, supplier, supplier_counter)
-        )
+    def check_keys(self, device: Eui64) -> None:
+        """Raise UnverifiableError where no command to `device` can have a MAC."""
+        own = self._keystore.agreement_private_keys(self._eui64)
+        if not own or not self._keystore.agreement_public_keys(device):
+            missing = device if own else self._eui64
+            raise UnverifiableError(f"no Key Agreement key of {missing} is known: no MAC can be made")
+
+    def own_command(self, make: Callable[[Eui64, int], Message]) -> Message:
+        """Return a command of the broker's own, made of its EUI-64 and its next counter, with the MAC."""
+        return self._add_mac(make(self._eui64, next_counter(self._store, _SENT_COUNTER, self._eui64)))
 
     def _add_mac(self, message: Message) -> Message:
+        self.check_keys(message.recipient)
         own = self._keystore.agreement_private_keys(self._eui64)
-        device = self._keystore.agreement_public_keys(message.recipient)
-        if not own or not device:
-            missing = self._eui64 if not own else message.recipient
-            raise UnverifiableError(f"no Key Agreement key of {missing} is known: no MAC can be made")
-        return protect(message, own[0], device[0])
+        return protect(message, own[0], self._keystore.agreement_public_keys(message.recipient)[0])
+
+
+def _digest(message: Message) -> bytes:
+    return sha256(message.to_be_signed()).digest()
+
+
+def _counter_name(device: Eui64) -> str:
+    return f"{_COMMAND_COUNTER} {device}"

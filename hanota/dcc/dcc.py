@@ -1,184 +1,153 @@
-"""The bench's DCC for one hub: Service Requests in; responses, device alerts and DCC alerts out."""
+"""The bench's DCC for one hub: Service Requests in; responses, device alerts and DCC alerts out.
+
+A request is looked at first, and nothing is changed. Then one transaction holds its events, all it does
+(jobs, commands, documents) and the signed answer; radio and tunnels act after the commit. So a request that
+comes again is answered the same, and a process killed anywhere has done all of it or nothing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import astuple
+from hashlib import sha256
+from typing import TYPE_CHECKING, assert_never
 
+from hanota.dcc.activation import Activation
+from hanota.dcc.authority import authorise
+from hanota.dcc.broker import AccessControlBroker
+from hanota.dcc.codes import NOT_NOW, UNDELIVERED
+from hanota.dcc.counters import last_request_counter
 from hanota.dcc.errors import RequestRejectedError
-from hanota.errors import LocalProtocolError, RemoteProtocolError, UnverifiableError
-from hanota.gbcs.activate_firmware import CANCELLATION
-from hanota.gbcs.counters import MAXIMUM_COUNTER
+from hanota.dcc.exchange import Exchange
+from hanota.dcc.inbox import Inbox
+from hanota.dcc.incoming import Incoming
+from hanota.dcc.outbox import Outbox
+from hanota.dcc.own_commands import OwnCommands
+from hanota.dcc.prepared import Done, Prepared
+from hanota.dcc.responses import Responses
+from hanota.dcc.settings import DccSettings
+from hanota.dcc.submission import Answer, Submission
+from hanota.dcc.update import Updates
+from hanota.duis.parse_response import parse_response
+from hanota.duis.request import (
+    ActivateFirmware,
+    ReadFirmwareVersion,
+    ReadInventory,
+    RequestId,
+    SignedPreCommand,
+    UpdateFirmware,
+    UpdateHanDeviceLog,
+    UpdatePpmidFirmware,
+)
+from hanota.duis.response import DspInventory, Response, ResponseMessage
+from hanota.duis.response_code import ResponseCode
+from hanota.errors import LocalProtocolError, RemoteProtocolError
 from hanota.hub.events import EventKind, Party
-from hanota.hub.image_library import IMAGE_SHAPE
-from hanota.hub.jobs import JobKind, Trigger
-from hanota.hub.ports import DeviceType
-from hanota.ota.image import parse_image
+from hanota.ota.pacing import TokenBucket
+from hanota.timestamps import utc
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from hanota.clock import Clock
-    from hanota.dcc.broker import AccessControlBroker
-    from hanota.dcc.exchange import Exchange
-    from hanota.dcc.incoming import Incoming
-    from hanota.duis.request import (
-        ActivateFirmware,
-        ReadFirmwareVersion,
-        RequestId,
-        ServiceRequest,
-        UpdateFirmware,
-        UpdatePpmidFirmware,
-    )
+    from hanota.dcc.inventory import Inventory
+    from hanota.dcc.ports import DccStore
+    from hanota.dcc.products_list import ProductsList
+    from hanota.dcc.service_users import ServiceUsers
+    from hanota.dcc.signing import DccSigner
+    from hanota.duis.other_services import OtherServiceReference
+    from hanota.duis.request import ServiceReference, ServiceRequest
+    from hanota.duis.response import ResponseContent
     from hanota.eui64 import Eui64
-    from hanota.gbcs.message import Message
+    from hanota.gbcs.keystore import KeyStore
     from hanota.hub.events import Json
     from hanota.hub.hub import Hub
-    from hanota.hub.jobs import Job
+    from hanota.hub.jobs import JobOptions
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
-    from hanota.ota.image import OtaFile
-
-_REQUEST_COUNTER: Final = "request"
-"""The highest RequestID counter of a service user so far."""
-
-
-class _Update(NamedTuple):
-    name: str
-    device_types: frozenset[DeviceType]
-
-
-_UPDATES: Final = {
-    JobKind.PPMID: _Update("Update PPMID Firmware", frozenset({DeviceType.PPMID})),
-    JobKind.HCALCS: _Update("Update Firmware", frozenset({DeviceType.HCALCS})),
-}
-"""Which devices each update is for: SECMP0007 gave 11.4 to PPMIDs and opened 11.1 to HCALCSs."""
 
 
 class Dcc:
-    """The service user's counterpart and the hub's uplink."""
+    """The service user's counterpart and the hub's uplink.
+
+    `eui64` is the access control broker, whose keys are in `keystore` with everybody's certificates;
+    `service_user` is in whose name `submit` asks.
+    """
 
     def __init__(
         self,
         *,
+        eui64: Eui64,
+        service_user: Eui64,
         hub: Hub,
-        broker: AccessControlBroker,
-        exchange: Exchange,
-        incoming: Incoming,
+        keystore: KeyStore,
+        signer: DccSigner,
+        users: ServiceUsers,
+        inventory: Inventory,
+        products: ProductsList,
         store: Store,
+        dcc_store: DccStore,
         journal: Journal,
         clock: Clock,
+        settings: DccSettings | None = None,
     ) -> None:
-        self._hub, self._broker, self._exchange, self._incoming = hub, broker, exchange, incoming
+        settings = settings or DccSettings()
+        self.eui64, self.service_user = eui64, service_user
+        self._hub, self._signer, self._users = hub, signer, users
         self._store, self._journal, self._clock = store, journal, clock
+        self._outbox = Outbox(dcc_store, signer, journal, clock, self._has_address, settings.outbox)
+        responses = Responses(eui64, self._outbox, store, journal, clock)
+        broker = AccessControlBroker(eui64, keystore, store, dcc_store, clock, settings.broker)
+        self._exchange = Exchange(hub, dcc_store, responses, journal, clock, settings.exchange)
+        self._incoming = Incoming(eui64, hub, self._exchange, responses, keystore, store, journal)
+        self._inbox = Inbox(store, dcc_store, clock)
+        self._inventory, self._products = inventory, products
+        self._updates = Updates(hub, inventory, products, responses, clock)
+        self._activation = Activation(hub, broker, self._exchange, journal, settings.gbcs_version)
+        self._own_commands = OwnCommands(broker, self._exchange, inventory, clock)
+        self._refusals = TokenBucket(settings.refusals_per_second, settings.refusal_burst, clock.now())
 
-    # -- Service Requests: each raises RequestRejectedError and then has done nothing ---------------------
+    def start(self) -> None:
+        """Go on with what was under way when the process ended, once the hub runs; raise StoreError."""
+        self._exchange.resume()
 
-    def update_firmware(self, request: UpdateFirmware | UpdatePpmidFirmware, kind: JobKind) -> Sequence[Job]:
-        """Take SR 11.4 (`kind` PPMID) or 11.1 (HCALCS) and return the jobs it began."""
-        update = _UPDATES[kind]
+    def close(self) -> None:
+        """Wait for nothing any more in this process; what is stored goes on at the next start."""
+        self._exchange.close()
+
+    # -- Service Requests --------------------------------------------------------------------------------
+
+    def receive(self, submission: Submission) -> Answer:
+        """Answer a Service Request, with an error where it is the user's fault; raise StoreError only."""
         try:
-            file = parse_image(request.firmware_image, IMAGE_SHAPE[kind])
-        except RemoteProtocolError as error:
-            self._begin(request, update.name)
-            raise self._rejected(request.request_id, error) from error
-        self._begin(
-            request,
-            update.name,
-            octets=len(file.data),
-            manufacturer_image_hash=file.manufacturer_image_hash.hex(),
-            firmware_version=file.firmware_version.hex().upper(),
-            devices=[str(device) for device in request.device_ids],
-        )
-        types = {entry.device: entry.device_type for entry in self._hub.device_log}
-        named = dict.fromkeys(request.device_ids)  # a device that is named twice is updated once
-        invalid = [device for device in named if types.get(device) not in update.device_types]
-        holding = [device for device in named if device not in invalid and self._holds(device, file)]
-        eligible = [device for device in named if device not in invalid and device not in holding]
-        if not eligible:
-            raise self._rejected(request.request_id, _nobody(kind, invalid, holding))
-        try:
-            jobs = self._hub.distribute(str(request.request_id), kind, request.firmware_image, eligible)
-        except RemoteProtocolError as error:
-            raise self._rejected(request.request_id, error) from error
-        self._acknowledge(
-            request.request_id,
-            "I99",
-            "accepted, the outcome follows" if len(eligible) == len(named) else "accepted for some devices",
-            invalid_devices=[str(device) for device in invalid],
-            other_request_in_progress=[str(device) for device in holding],
-        )
-        return jobs
+            return self._take(submission)
+        except RequestRejectedError as error:
+            return self._reject(submission, error)
 
-    def transform(self, request: ActivateFirmware) -> bytes:
-        """Take SR 11.3, Command Variant 4, and return the Pre-Command to sign."""
-        request_id = request.request_id
-        self._begin(
-            request,
-            "Activate Firmware",
-            firmware_hash=request.firmware_hash.hex(),
-            execution_date_time=None
-            if request.execution_date_time is None
-            else request.execution_date_time.isoformat(),
-        )
-        self._check_target(request_id)
-        octets = self._broker.activate_firmware(
-            request_id.originator,
-            request_id.target,
-            request_id.counter,
-            request.firmware_hash,
-            CANCELLATION if request.is_cancellation else request.execution_date_time,
-        ).encode()
-        self._journal.record(
-            EventKind.PRE_COMMAND,
-            Party.DCC,
-            Party.SERVICE_USER,
-            device=request_id.target,
-            detail={"request_id": str(request_id), "use_case": "CS06", "octets": len(octets)},
-        )
-        return octets
-
-    def send_signed_pre_command(self, request_id: RequestId, octets: bytes) -> asyncio.Future[Message]:
-        """Take a Signed Pre-Command (Command Variant 5); the future gives the device's response."""
+    def submit(self, request: ServiceRequest, options: JobOptions | None = None) -> Answer:
+        """Take a request of a local user; raise RequestRejectedError where it is not accepted."""
+        submission = Submission(request, None, None, _digest(request), options)
         try:
-            command = self._broker.accept(octets)
-            _check_names(request_id, command)
-            self._exchange.check_room()
-        except (RemoteProtocolError, LocalProtocolError, UnverifiableError) as error:
-            raise self._rejected(request_id, error) from error
-        device = command.recipient
-        with self._journal.transaction():
-            self._broker.passed_on(command)
-            self._journal.record(
-                EventKind.SIGNED_PRE_COMMAND,
-                Party.SERVICE_USER,
-                Party.DCC,
-                device=device,
-                detail={
-                    "request_id": str(request_id),
-                    "use_case": "CS06",
-                    "octets": len(octets),
-                    "verified": "supplier's signature, Originator Counter",
-                },
-            )
-            self._acknowledge(request_id, "I99", "accepted, the response follows")
-            self._hub.settle(device, Trigger.COMMAND_RELAYED)
-        return self._exchange.send(request_id, "11.3", command, "supplier's signature, ACB MAC")
+            return self._take(submission)
+        except RequestRejectedError as error:
+            self._reject(submission, error)
+            raise
 
-    def read_firmware_version(self, request: ReadFirmwareVersion) -> asyncio.Future[Message]:
-        """Take SR 11.2; the future gives the device's response."""
-        request_id = request.request_id
-        self._begin(request, "Read Firmware Version")
-        self._check_target(request_id)
-        try:
-            self._exchange.check_room()
-            command = self._broker.read_firmware_version(
-                request_id.originator, request_id.counter, request_id.target
-            )
-        except (LocalProtocolError, UnverifiableError) as error:
-            raise self._rejected(request_id, error) from error
-        self._acknowledge(request_id, "I99", "accepted, the response follows")
-        return self._exchange.send(request_id, request.service_reference, command, "ACB MAC")
+    def next_request_id(self, target: Eui64) -> RequestId:
+        """Return a RequestID of `service_user` that was not used yet."""
+        counter = last_request_counter(self._store, self.service_user) + 1
+        return RequestId(self.service_user, target, counter)
+
+    def refuse(
+        self,
+        code: ResponseCode,
+        words: str,
+        request_id: RequestId | None,
+        service_reference: ServiceReference | OtherServiceReference,
+    ) -> bytes:
+        """Return the signed answer to a document that never became a submission; journalled within bounds."""
+        if self._refusals.take(self._clock.now()):
+            self._record_rejection(request_id, code, words)
+        return self._signer.sign(self._response(request_id, service_reference, code))
 
     # -- what the hub hands up (Uplink) ------------------------------------------------------------------
 
@@ -186,99 +155,162 @@ class Dcc:
         """Take a GBCS message from the HAN, or the hub's own."""
         self._incoming.take(device, octets)
 
+    def message_delivered(self, device: Eui64, octets: bytes) -> None:
+        """Note that a device has a command."""
+        self._exchange.delivered(device, octets)
+
     def message_undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
         """Give up what waits for the answer to a message that the hub could not deliver."""
         self._exchange.undelivered(device, octets, reason)
 
     # -- inside ------------------------------------------------------------------------------------------
 
-    def _begin(self, request: ServiceRequest, name: str, **detail: Json) -> None:
-        """Note the request; one that was noted before is refused, so that nothing is done twice."""
-        request_id, reference = str(request.request_id), str(request.service_reference)
-        with self._journal.transaction():
-            new = self._store.add_service_request(request_id, reference, self._clock.now())
-            originator, counter = request.request_id.originator, request.request_id.counter
-            if last_request_counter(self._store, originator) < counter <= MAXIMUM_COUNTER:
-                self._store.raise_counter(_REQUEST_COUNTER, originator, counter)
-            self._journal.record(
-                EventKind.REQUEST_RECEIVED,
-                Party.SERVICE_USER,
-                Party.DCC,
-                detail={"request_id": request_id, "service_reference": reference, "name": name, **detail},
-            )
-        if counter > MAXIMUM_COUNTER:
-            too_high = RemoteProtocolError(
-                f"the counter of RequestID {request_id} is above {MAXIMUM_COUNTER}, the highest of GBCS"
-            )
-            raise self._rejected(request.request_id, too_high)
-        if not new:
-            error = RemoteProtocolError(
-                f"Service Request {reference} {request_id} was handled already",
-                hint="raise the counter at the end of its RequestID",
-            )
-            raise self._rejected(request.request_id, error)
+    def _take(self, submission: Submission) -> Answer:
+        """Do what is asked and return the answer; raise RequestRejectedError, and then nothing was done."""
+        document = self._inbox.answer_to(submission)
+        if document is not None:
+            return Answer(parse_response(document), document, repeated=True)
+        request = submission.request
+        authorise(submission, self._users, self._inventory, dcc=self.eui64)
+        self._inbox.check(submission)
+        self._check_device_log(request)
+        self._outbox.check_room(request.request_id.originator)
+        prepared = self._prepare(submission)
+        response = self._response(
+            request.request_id, request.service_reference, prepared.response_code, prepared.content
+        )
+        document = self._signer.sign(response)
+        done = self._carry_out(submission, prepared, document)
+        return Answer(response, document, done.jobs, done.outcome)
 
-    def _holds(self, device: Eui64, file: OtaFile) -> bool:
-        """Tell whether an HCALCS has this very image and waits to run it: it would not fetch it again."""
-        job = self._hub.jobs.open_job(device)
-        return (
-            job is not None
-            and job.kind is JobKind.HCALCS
-            and job.has_image
-            and job.manufacturer_image_hash == file.manufacturer_image_hash
+    def _carry_out(self, submission: Submission, prepared: Prepared, document: bytes) -> Done:
+        try:
+            with self._journal.transaction():
+                self._record_answer(submission.request, prepared)
+                done = prepared.carry_out()
+                self._inbox.keep(submission, document)
+        except (RemoteProtocolError, LocalProtocolError) as error:
+            # Nothing of it was kept. Only distribution has a second way: the DCC took it, the hub did not.
+            if prepared.otherwise is None:
+                raise RequestRejectedError(
+                    str(error), code=NOT_NOW, hint=error.hint, may_be_repeated=True
+                ) from error
+            with self._journal.transaction():
+                self._record_answer(submission.request, prepared)
+                done = prepared.otherwise(error)
+                self._inbox.keep(submission, document)
+        return done
+
+    def _prepare(self, submission: Submission) -> Prepared:
+        match request := submission.request:
+            case UpdateFirmware() | UpdatePpmidFirmware():
+                local = submission.signer is None
+                return self._updates.prepare(request, submission.options, local=local)
+            case ActivateFirmware():
+                return self._activation.transform(request)
+            case SignedPreCommand():
+                return self._activation.send(request)
+            case ReadFirmwareVersion():
+                return self._own_commands.read_firmware_version(request)
+            case UpdateHanDeviceLog():
+                return self._own_commands.update_han_device_log(request)
+            case ReadInventory():
+                return self._read_inventory(request)
+            case _:
+                assert_never(request)
+
+    def _read_inventory(self, request: ReadInventory) -> Prepared:
+        devices = self._inventory.report(request.criterion, self._products)
+        return Prepared(
+            name="Read Inventory",
+            response_code=ResponseCode.I0,
+            content=DspInventory(devices),
+            words=f"devices found: {len(devices)}",
+            carry_out=Done,
         )
 
-    def _check_target(self, request_id: RequestId) -> None:
-        if not self._hub.is_admitted(request_id.target):
-            error = RemoteProtocolError(f"{request_id.target} is not in the Device Log of this hub")
-            raise self._rejected(request_id, error)
+    def _check_device_log(self, request: ServiceRequest) -> None:
+        """Refuse what is for a device that this hub cannot reach, though the inventory has it."""
+        target = request.request_id.target
+        if target not in (self.eui64, self._hub.eui64) and not self._hub.is_admitted(target):
+            raise RequestRejectedError(
+                f"{target} is not in the Device Log of this hub", code=UNDELIVERED, may_be_repeated=True
+            )
 
-    def _acknowledge(self, request_id: RequestId, code: str, meaning: str, **detail: Json) -> None:
+    def _has_address(self, service_user: Eui64) -> bool:
+        user = self._users.find(service_user)
+        return user is not None and user.answer_url is not None
+
+    def _reject(self, submission: Submission, error: RequestRejectedError) -> Answer:
+        request = submission.request
+        response = self._response(request.request_id, request.service_reference, error.code, error.content)
+        document = self._signer.sign(response)
+        if error.may_be_repeated and not self._refusals.take(self._clock.now()):
+            return Answer(response, document)
+        with self._journal.transaction():
+            if not isinstance(request, SignedPreCommand):
+                self._record_receipt(request, EventKind.REQUEST_RECEIVED, request.body_element, {})
+            self._record_rejection(request.request_id, error.code, str(error))
+            if not error.may_be_repeated:
+                self._inbox.keep(submission, document)
+        return Answer(response, document)
+
+    def _response(
+        self,
+        request_id: RequestId | None,
+        service_reference: ServiceReference | OtherServiceReference,
+        code: ResponseCode,
+        content: ResponseContent | None = None,
+    ) -> Response:
+        body = ResponseMessage(service_reference, content)
+        return Response(code, utc(self._clock.now()), body, request_id)
+
+    # -- the journal -------------------------------------------------------------------------------------
+
+    def _record_answer(self, request: ServiceRequest, prepared: Prepared) -> None:
+        self._record_receipt(request, prepared.received, prepared.name, prepared.detail)
+        if prepared.words is not None:
+            self._journal.record(
+                EventKind.REQUEST_ACKNOWLEDGED,
+                Party.DCC,
+                Party.SERVICE_USER,
+                detail={
+                    "request_id": str(request.request_id),
+                    "response_code": str(prepared.response_code),
+                    "meaning": prepared.words,
+                    **prepared.lists,
+                },
+            )
+
+    def _record_receipt(
+        self, request: ServiceRequest, kind: EventKind, name: str, detail: Mapping[str, Json]
+    ) -> None:
         self._journal.record(
-            EventKind.REQUEST_ACKNOWLEDGED,
-            Party.DCC,
+            kind,
             Party.SERVICE_USER,
+            Party.DCC,
+            device=request.request_id.target if self._hub.is_admitted(request.request_id.target) else None,
             detail={
-                "request_id": str(request_id),
-                "response_code": code,
-                "meaning": meaning,
-                **{key: value for key, value in detail.items() if value},
+                "request_id": str(request.request_id),
+                "service_reference": str(request.service_reference),
+                "name": name,
+                **detail,
             },
         )
 
-    def _rejected(
-        self, request_id: RequestId, error: RemoteProtocolError | LocalProtocolError | UnverifiableError
-    ) -> RequestRejectedError:
+    def _record_rejection(self, request_id: RequestId | None, code: ResponseCode, reason: str) -> None:
         self._journal.record(
             EventKind.REQUEST_REJECTED,
             Party.DCC,
             Party.SERVICE_USER,
-            detail={"request_id": str(request_id), "reason": str(error)},
+            detail={
+                "request_id": None if request_id is None else str(request_id),
+                "response_code": str(code),
+                "reason": reason,
+            },
         )
-        return RequestRejectedError(str(error), hint=error.hint)
 
 
-def _nobody(kind: JobKind, invalid: list[Eui64], holding: list[Eui64]) -> RemoteProtocolError:
-    """Say why no device is left to update; DUIS calls the lists so."""
-    reasons = []
-    if invalid or not holding:
-        reasons.append(f"the DeviceIDList names no {kind} of this hub: {', '.join(map(str, invalid))}")
-    if holding:
-        reasons.append(
-            f"this image is held already and waits to be activated: {', '.join(map(str, holding))}"
-        )
-    return RemoteProtocolError("; ".join(reasons))
-
-
-def last_request_counter(store: Store, service_user: Eui64) -> int:
-    """Return the highest RequestID counter of `service_user` so far, 0 where there was none."""
-    return store.counter(_REQUEST_COUNTER, service_user)
-
-
-def _check_names(request_id: RequestId, command: Message) -> None:
-    named = (request_id.originator, request_id.target, request_id.counter)
-    if named != (command.originator, command.recipient, command.originator_counter):
-        raise RemoteProtocolError(
-            f"RequestID {request_id} does not name the command's parties and Originator Counter: "
-            f"{command.originator}:{command.recipient}:{command.originator_counter}"
-        )
+def _digest(request: ServiceRequest) -> bytes:
+    """Return what tells one local request from another; a document's is that of its canonical octets."""
+    return sha256(repr((type(request).__name__, astuple(request))).encode()).digest()

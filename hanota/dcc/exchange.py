@@ -1,22 +1,35 @@
-"""Commands on their way to devices, and the responses that are waited for."""
+"""Commands on their way to devices, and the responses that are waited for, over restarts too."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from hanota.dcc.errors import NoResponseError
-from hanota.errors import LocalProtocolError
+from hanota.dcc.codes import FUTURE_DATED_TIMEOUT, NO_RESPONSE, NOT_NOW, UNDELIVERED
+from hanota.dcc.errors import NoResponseError, RequestRejectedError
+from hanota.dcc.ports import CommandState, StoredCommand
+from hanota.errors import LocalProtocolError, RemoteProtocolError, StoreError
+from hanota.gbcs.device_log import ADD_DEVICE_MESSAGE_CODE
 from hanota.gbcs.message import Message
-from hanota.gbcs.usecases import use_case_name
+from hanota.gbcs.usecases import may_be_shown, use_case_name
 from hanota.hub.events import EventKind, Party
 
 if TYPE_CHECKING:
-    from hanota.duis.request import RequestId
+    from datetime import datetime
+
+    from hanota.clock import Clock
+    from hanota.dcc.ports import DccStore
+    from hanota.dcc.responses import Responses
+    from hanota.duis.request import RequestId, ServiceReference
+    from hanota.duis.response_code import ResponseCode
     from hanota.eui64 import Eui64
     from hanota.hub.hub import Hub
     from hanota.hub.journal import Journal
+
+logger = logging.getLogger(__name__)
 
 _Key: TypeAlias = "tuple[Eui64, Eui64, int, bytes]"
 """Device, remote party, Originator Counter, Message Code with supplementary fields."""
@@ -28,122 +41,267 @@ class ExchangeSettings:
 
     response_timeout: float = 600
     """Seconds: longer than the 3 minutes a busy tunnel costs and its repetitions."""
+    future_dated_timeout: float = 24 * 3600
+    """Seconds from its execution time until a future dated command has no outcome: the time of a PPMID."""
     waiting: int = 1000
     """Commands that may be waiting for a response at once."""
+    store_retry: float = 10
+    """Seconds until a command is given up once more where that could not be stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Command:
-    """A command that waits for its response."""
+    """A command that waits: its row, what it says, and who waits for the response in this process."""
 
-    request_id: RequestId
-    service_reference: str
+    row: StoredCommand
     message: Message
-    response: asyncio.Future[Message]
+    response: asyncio.Future[Message] | None = None
+    """None: whoever asked did so in a process that has ended."""
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def request_id(self) -> RequestId:
+        """Return the RequestID of who asked for it."""
+        return self.row.request_id
+
+    @property
+    def service_reference(self) -> ServiceReference:
+        """Return what was asked for."""
+        return self.row.service_reference
 
 
 class Exchange:
     """Matches responses to commands: by all they repeat of one, as `gbcs.verification` says."""
 
-    def __init__(self, hub: Hub, journal: Journal, settings: ExchangeSettings | None = None) -> None:
-        self._hub, self._journal = hub, journal
+    def __init__(
+        self,
+        hub: Hub,
+        store: DccStore,
+        responses: Responses,
+        journal: Journal,
+        clock: Clock,
+        settings: ExchangeSettings | None = None,
+    ) -> None:
+        self._hub, self._store, self._responses = hub, store, responses
+        self._journal, self._clock = journal, clock
         self._settings = settings or ExchangeSettings()
-        self._waiting: dict[_Key, tuple[Command, asyncio.TimerHandle]] = {}
+        self._waiting: dict[_Key, Command] = {}
+        self._accepted: dict[_Key, Command] = {}
+        """Future dated ones, whose alert is waited for."""
+        for row in store.commands():  # known before the hub starts: devices may answer while it does
+            message = Message.decode(row.octets)
+            waiting = self._accepted if row.state is CommandState.ACCEPTED else self._waiting
+            waiting[_key_of_command(message)] = Command(row, message)
+
+    def resume(self) -> None:
+        """Send again what was not delivered when the process ended, and give up what has waited too long."""
+        for command in (*self._waiting.values(), *self._accepted.values()):
+            self._arm(command)
+            if command.row.state is CommandState.SENT:
+                self._relay(command)
 
     def check_room(self) -> None:
-        """Raise LocalProtocolError when too many commands wait for a response already."""
+        """Raise RequestRejectedError when too many commands wait for a response already."""
         if len(self._waiting) >= self._settings.waiting:
-            raise LocalProtocolError(f"{len(self._waiting)} commands are waiting for a response already")
+            raise RequestRejectedError(
+                f"{len(self._waiting)} commands are waiting for a response already",
+                code=NOT_NOW,
+                hint="send the request again when some of them were answered",
+                may_be_repeated=True,
+            )
 
     def send(
-        self, request_id: RequestId, service_reference: str, message: Message, carries: str
+        self, request_id: RequestId, reference: ServiceReference, message: Message, carries: str
     ) -> asyncio.Future[Message]:
-        """Hand a command to the hub; the future gives the response, or raises NoResponseError.
+        """Store a command, and hand it to the hub when the transaction has committed.
 
-        Raise LocalProtocolError as `check_room` does.
+        The future gives the response, or raises NoResponseError. `check_room` first.
         """
-        self.check_room()
         octets = message.encode()
-        loop = asyncio.get_running_loop()
-        response: asyncio.Future[Message] = loop.create_future()
-        self._journal.record(
-            EventKind.GBCS_SENT,
-            Party.DCC,
-            Party.DEVICE,
-            device=message.recipient,
-            detail={
-                "request_id": str(request_id),
-                "use_case": use_case_name(message),
-                "message": message.shape.value,
-                "octets": len(octets),
-                "originator": str(message.originator),
-                "originator_counter": message.originator_counter,
-                "carries": carries,
-            },
-        )
-        seconds = self._settings.response_timeout
-        timer = loop.call_later(
-            seconds, self._give_up, message.recipient, message, f"no response within {seconds:.0f} s"
-        )
-        command = Command(request_id, service_reference, message, response)
-        self._waiting[_key_of_command(message)] = (command, timer)
-        try:
-            self._hub.relay(message.recipient, octets)
-        except LocalProtocolError as error:
-            self._give_up(message.recipient, message, str(error))
+        response: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        with self._journal.transaction():
+            expires_at = self._clock.now() + self._settings.response_timeout
+            row = self._store.add_command(request_id, reference, octets, expires_at)
+            self._journal.record(
+                EventKind.GBCS_SENT,
+                Party.DCC,
+                Party.HUB if message.recipient == self._hub.eui64 else Party.DEVICE,
+                device=message.recipient,
+                detail={
+                    "request_id": str(request_id),
+                    "use_case": use_case_name(message),
+                    "message": message.shape.value,
+                    "octets": len(octets),
+                    "message_octets": octets.hex() if may_be_shown(message) else None,
+                    "originator": str(message.originator),
+                    "originator_counter": message.originator_counter,
+                    "carries": carries,
+                },
+            )
+            self._journal.after_commit(partial(self._begin, Command(row, message, response)))
         return response
 
     def awaited(self, device: Eui64, response: Message) -> Command | None:
         """Return the command that `response`, sent by `device`, answers; None where none waits."""
-        command, _ = self._waiting.get(_key_of_response(device, response), (None, None))
-        return command
+        return self._waiting.get(_key_of_response(device, response))
 
     def answered(self, command: Command, response: Message) -> None:
-        """Wait for the response no longer and give it to whom it is for."""
-        self._forget(command.message)
-        if not command.response.done():
-            command.response.set_result(response)
+        """Note that the response came, in the transaction of what it does."""
+        self._store.remove_command(command.row)
+        self._journal.after_commit(partial(self._end, command, response))
+
+    def accepted(self, command: Command, response: Message, execution: datetime) -> None:
+        """Note that a future dated command was accepted; an earlier one of its supplier gives way to it."""
+        self.superseded(command)
+        expires_at = execution.timestamp() + self._settings.future_dated_timeout
+        row = replace(command.row, state=CommandState.ACCEPTED, expires_at=expires_at)
+        self._store.update_command(row)
+        self._journal.after_commit(partial(self._wait_for_outcome, command, row, response))
+
+    def superseded(self, command: Command) -> None:
+        """Wait no more for the outcome of what `command`, or the cancellation it is, takes the place of."""
+        parties = command.message.recipient, command.message.originator
+        for other in tuple(self._accepted.values()):
+            if (other.message.recipient, other.message.originator) == parties:
+                self._store.remove_command(other.row)
+                self._journal.after_commit(partial(self._forget, other))
+
+    def outcome_of(self, device: Eui64, supplier: Eui64, counter: int) -> Command | None:
+        """Return the future dated command whose alert came, None where none is waited for.
+
+        Its row goes with the transaction under way.
+        """
+        for command in self._accepted.values():
+            message = command.message
+            if (message.recipient, message.originator, message.originator_counter) == (
+                device,
+                supplier,
+                counter,
+            ):
+                self._store.remove_command(command.row)
+                self._journal.after_commit(partial(self._forget, command))
+                return command
+        return None
+
+    def delivered(self, device: Eui64, octets: bytes) -> None:
+        """Note that the device has a command: it is not sent again after a restart."""
+        command = self._command(device, octets)
+        if command is None or command.row.state is not CommandState.SENT:
+            return
+        row = replace(command.row, state=CommandState.DELIVERED)
+        with self._journal.transaction():
+            self._store.update_command(row)
+            self._journal.record(
+                EventKind.GBCS_DELIVERED,
+                Party.DEVICE,
+                Party.HUB,
+                device=device,
+                detail={
+                    "request_id": str(command.request_id),
+                    "use_case": use_case_name(command.message),
+                    "originator_counter": command.message.originator_counter,
+                },
+            )
+            self._journal.after_commit(partial(setattr, command, "row", row))
 
     def undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
         """Give up a command that the hub could not deliver."""
-        self._give_up(device, Message.decode(octets), reason)
+        command = self._command(device, octets)
+        if command is not None:
+            self._give_up(command, UNDELIVERED, reason)
 
     def close(self) -> None:
-        """Stop waiting for everything."""
-        for command, timer in self._waiting.values():
-            timer.cancel()
-            command.response.cancel()
+        """Stop waiting in this process; the rows stay, and `resume` takes them up."""
+        for command in (*self._waiting.values(), *self._accepted.values()):
+            if command.timer is not None:
+                command.timer.cancel()
+            if command.response is not None:
+                command.response.cancel()
         self._waiting.clear()
+        self._accepted.clear()
 
-    def _give_up(self, device: Eui64, message: Message, reason: str) -> None:
-        command = self._forget(message)
-        if command is None:
+    def _command(self, device: Eui64, octets: bytes) -> Command | None:
+        try:
+            message = Message.decode(octets)
+        except RemoteProtocolError:
+            return None  # somebody else's: the hub relays whatever it is given
+        key = device, message.originator, message.originator_counter, message.other_information
+        return self._waiting.get(key)
+
+    # -- after the commit --------------------------------------------------------------------------------
+
+    def _begin(self, command: Command) -> None:
+        self._waiting[_key_of_command(command.message)] = command
+        self._arm(command)
+        self._relay(command)
+
+    def _relay(self, command: Command) -> None:
+        try:
+            self._hub.relay(command.message.recipient, command.row.octets)
+        except LocalProtocolError as error:
+            self._give_up(command, UNDELIVERED, str(error))
+
+    def _end(self, command: Command, response: Message) -> None:
+        self._forget(command)
+        if command.response is not None and not command.response.done():
+            command.response.set_result(response)
+
+    def _wait_for_outcome(self, command: Command, row: StoredCommand, response: Message) -> None:
+        self._end(command, response)
+        command.row = row
+        self._accepted[_key_of_command(command.message)] = command
+        self._arm(command)
+
+    def _forget(self, command: Command) -> None:
+        if command.timer is not None:
+            command.timer.cancel()
+        key = _key_of_command(command.message)
+        for waiting in (self._waiting, self._accepted):
+            if waiting.get(key) is command:
+                del waiting[key]
+
+    # -- giving up ---------------------------------------------------------------------------------------
+
+    def _arm(self, command: Command, seconds: float | None = None) -> None:
+        if seconds is None:
+            seconds = max(0.0, command.row.expires_at - self._clock.now())
+        command.timer = asyncio.get_running_loop().call_later(seconds, self._expire, command)
+
+    def _expire(self, command: Command) -> None:
+        try:
+            if command.row.state is CommandState.ACCEPTED:
+                reason = "no alert of the outcome came after the execution time"
+                self._give_up(command, FUTURE_DATED_TIMEOUT, reason)
+            else:
+                seconds = self._settings.response_timeout
+                self._give_up(command, NO_RESPONSE, f"no response within {seconds:.0f} s")
+        except StoreError as error:
+            logger.error("%s", error)  # noqa: TRY400  # what to do is in the message, not in a traceback
+            self._arm(command, self._settings.store_retry)
+
+    def _give_up(self, command: Command, code: ResponseCode, reason: str) -> None:
+        with self._journal.transaction():
+            self._store.remove_command(command.row)
+            self._responses.no_response(command.request_id, command.service_reference, code, reason)
+            self._journal.after_commit(partial(self._fail, command, reason))
+
+    def _fail(self, command: Command, reason: str) -> None:
+        self._forget(command)
+        if command.response is None or command.response.done():
             return
-        if not command.response.done():
-            command.response.set_exception(
-                NoResponseError(
-                    f"{device} did not answer {use_case_name(message)}: {reason}",
-                    hint="a device that refuses a command as not authentic stays silent: see its own log",
-                )
-            )
-            command.response.exception()  # nobody need wait for it: the journal has it
-        self._journal.record(
-            EventKind.RESPONSE_RETURNED,
-            Party.DCC,
-            Party.SERVICE_USER,
-            device=device,
-            detail={
-                "request_id": str(command.request_id),
-                "service_reference": command.service_reference,
-                "outcome": f"no response: {reason}",
-            },
+        error = NoResponseError(
+            f"{command.message.recipient} did not answer {use_case_name(command.message)}: {reason}",
+            hint="a device that refuses a command as not authentic stays silent: see its own log",
         )
+        command.response.set_exception(error)
+        command.response.exception()  # nobody need wait for it: the journal has it
 
-    def _forget(self, message: Message) -> Command | None:
-        command, timer = self._waiting.pop(_key_of_command(message), (None, None))
-        if timer is not None:
-            timer.cancel()
-        return command
+
+def _octets(message: Message, octets: bytes) -> dict[str, str]:
+    """Return a message for whoever looks at the event; CCS01 carries an install code, which nobody sees."""
+    if message.message_code == ADD_DEVICE_MESSAGE_CODE:
+        return {}
+    return {"message_octets": octets.hex()}
 
 
 def _key_of_command(command: Message) -> _Key:

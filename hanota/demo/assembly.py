@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from hanota.dcc.broker import AccessControlBroker
 from hanota.dcc.dcc import Dcc
-from hanota.dcc.exchange import Exchange
-from hanota.dcc.incoming import Incoming
+from hanota.dcc.inventory import Inventory
+from hanota.dcc.products_list import ProductsList
+from hanota.dcc.service_users import ServiceUser, ServiceUsers
+from hanota.dcc.signing import DccSigner
 from hanota.demo.parties import entropy_of
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
+from hanota.gbcs.certificates import KeyUsage
 from hanota.hub.hub import Hub
 from hanota.radio.coordinator import Coordinator
 from hanota.radio.settings import LinkSecurity, NetworkSettings, RadioSettings
 from hanota.radio.url import RadioUrl
+from hanota.store.dcc_store import SqliteDccStore
+from hanota.store.inventory_store import SqliteInventoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
     from hanota.demo.parties import Parties
     from hanota.hub.hub import HubSettings
     from hanota.hub.journal import Journal
-    from hanota.hub.ports import Store
     from hanota.radio.capture import Capture
+    from hanota.store.store import SqliteStore
 
 _EMULATOR: Final = "demo"
 
@@ -45,7 +49,8 @@ class Assembly:
     hub: Hub
     dcc: Dcc
     journal: Journal
-    store: Store
+    store: SqliteStore
+    dcc_store: SqliteDccStore
     clock: Clock
 
 
@@ -54,7 +59,7 @@ async def assembled(
     parties: Parties,
     bench: Bench,
     *,
-    store: Store,
+    store: SqliteStore,
     journal: Journal,
     clock: Clock,
     seed: int | None = None,
@@ -62,12 +67,15 @@ async def assembled(
     url: RadioUrl | None = None,
     key_export: Path | None = None,
     capture: Capture | None = None,
+    users: ServiceUsers | None = None,
+    signer: DccSigner | None = None,
 ) -> AsyncIterator[Assembly]:
     """Start a hub on the bench's dongle for the length of a `with` block; raise HanotaError.
 
     `journal` writes to `store`. `url` leads to the dongle where its port is served; None opens it within this
-    process. `key_export` gets the keys, for Wireshark; `capture` every frame. The bench stays as it is when the hub stops: another
-    one may take it up.
+    process. `key_export` gets the keys, for Wireshark; `capture` every frame. `users` are by default the
+    supplier alone, without an answer address; `signer` signs the DCC's documents, by default as the broker.
+    The bench stays as it is when the hub stops: another one may take it up.
     """
     async with AsyncExitStack() as stack:
         if url is None:
@@ -92,21 +100,35 @@ async def assembled(
             credentials=parties.hub,
             broker=parties.broker,
             settings=settings,
+            trust=parties.trust,
         )
-        exchange = Exchange(hub, journal)
-        stack.callback(exchange.close)
+        dcc_store, inventory_store = SqliteDccStore(store.database), SqliteInventoryStore(store.database)
         dcc = Dcc(
+            eui64=parties.broker,
+            service_user=parties.supplier,
             hub=hub,
-            broker=AccessControlBroker(parties.broker, parties.dcc, store),
-            exchange=exchange,
-            incoming=Incoming(hub, exchange, parties.dcc, store, journal),
+            keystore=parties.dcc,
+            signer=signer or _signer(parties),
+            users=ServiceUsers([ServiceUser(parties.supplier)]) if users is None else users,
+            inventory=Inventory(inventory_store, journal, clock, hub),
+            products=ProductsList(inventory_store, journal),
             store=store,
+            dcc_store=dcc_store,
             journal=journal,
             clock=clock,
         )
+        stack.callback(dcc.close)
         await hub.start(dcc)
         stack.push_async_callback(hub.stop)
-        yield Assembly(parties, bench, radio, hub, dcc, journal, store, clock)
+        dcc.start()
+        yield Assembly(parties, bench, radio, hub, dcc, journal, store, dcc_store, clock)
+
+
+def _signer(parties: Parties) -> DccSigner:
+    """Sign documents as the broker; the DCC has another key for them, and nobody looks at these."""
+    certificates = parties.dcc.certificates(parties.broker)
+    signing = next(each for each in certificates if each.key_usage is KeyUsage.DIGITAL_SIGNATURE)
+    return DccSigner(parties.remote.signing_private_key(parties.broker), signing)
 
 
 def _network(seed: int | None) -> NetworkSettings:

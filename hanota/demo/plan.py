@@ -61,19 +61,19 @@ class Plan:
 def plan_of(documents: Sequence[ServiceRequest]) -> Plan:
     """Return the plan that carries out `documents` in order.
 
-    A device that gets an image by 11.1 and no 11.3 of its own is activated by one made here.
+    A device that gets an image by 11.1 and no 11.3 of its own is activated by one made here, after all of
+    them: RequestIDs only rise.
     Raise ConfigError for documents that make no demonstration together.
     """
     devices: dict[Eui64, PlannedDevice] = {}
     activated = {request.request_id.target for request in documents if isinstance(request, ActivateFirmware)}
-    requests: list[ServiceRequest] = []
+    activations: list[ActivateFirmware] = []
     counter = max(request.request_id.counter for request in documents)
     suppliers = {request.request_id.originator for request in documents}
     if len(suppliers) > 1:
         raise ConfigError(f"the documents come from several service users: {', '.join(map(str, suppliers))}")
     (supplier,) = suppliers
     for request in documents:
-        requests.append(request)
         if not isinstance(request, Update):
             continue
         kind = JobKind.PPMID if isinstance(request, UpdatePpmidFirmware) else JobKind.HCALCS
@@ -85,13 +85,13 @@ def plan_of(documents: Sequence[ServiceRequest]) -> Plan:
             if kind is JobKind.HCALCS and device not in activated:
                 counter += 1
                 request_id = RequestId(supplier, device, counter)
-                requests.append(ActivateFirmware(request_id, file.manufacturer_image_hash))
+                activations.append(ActivateFirmware(request_id, file.manufacturer_image_hash))
     if not devices:
         raise ConfigError(
             "none of the documents brings an image", hint="give at least one document of SR 11.1 or 11.4"
         )
     brokers = {request.request_id.target for request in documents if isinstance(request, Update)}
-    return Plan(tuple(requests), tuple(devices.values()), supplier, min(brokers))
+    return Plan((*documents, *activations), tuple(devices.values()), supplier, min(brokers))
 
 
 def default_plan(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock, SystemClock
-from hanota.dcc.dcc import last_request_counter
+from hanota.dcc.counters import last_request_counter
 from hanota.demo.assembly import assembled
 from hanota.demo.bench import make_bench
 from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties

@@ -12,10 +12,13 @@ from hanota.demo.bench import DEVICE_TYPES
 from hanota.duis.request import (
     ActivateFirmware,
     ReadFirmwareVersion,
-    RequestId,
+    ReadInventory,
+    SignedPreCommand,
     UpdateFirmware,
+    UpdateHanDeviceLog,
     UpdatePpmidFirmware,
 )
+from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.node import JoinRefusedError
 from hanota.errors import HanotaError
@@ -29,6 +32,7 @@ from hanota.hub.ports import DeviceLogEntry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hanota.dcc.submission import Answer
     from hanota.demo.assembly import Assembly
     from hanota.demo.plan import Plan, PlannedDevice
     from hanota.duis.request import ServiceRequest
@@ -96,7 +100,6 @@ class Scenario:
         self._causes: dict[Eui64, str] = {}
         self._joined: set[Eui64] = set()
         self._refused = 0
-        self._counter = max(request.request_id.counter for request in plan.requests)
         self._journal.subscribe(self._follow)
 
     async def run(self) -> Sequence[DeviceOutcome]:
@@ -145,20 +148,36 @@ class Scenario:
     async def carry_out(self, request: ServiceRequest) -> None:
         """Play the service user of one request and return when nothing more comes of it by itself."""
         match request:
-            case UpdatePpmidFirmware():
-                await self._update(request, JobKind.PPMID)
-            case UpdateFirmware():
-                await self._update(request, JobKind.HCALCS)
+            case UpdatePpmidFirmware() | UpdateFirmware():
+                await self._update(request)
             case ActivateFirmware():
                 await self._activate(request)
-            case ReadFirmwareVersion():
-                await self._dcc.read_firmware_version(request)
+            case SignedPreCommand() | ReadFirmwareVersion() | UpdateHanDeviceLog():
+                await self._answered(request)
+            case ReadInventory():
+                self._submit(request)
             case _:
                 assert_never(request)
 
-    async def _update(self, request: UpdatePpmidFirmware | UpdateFirmware, kind: JobKind) -> None:
+    def _submit(self, request: ServiceRequest) -> Answer:
+        answer = self._dcc.submit(request)
+        if answer.repeated:
+            raise DemonstrationError(
+                f"Service Request {request.service_reference} {request.request_id} was handled already",
+                hint="raise the counter at the end of its RequestID, or name another database",
+            )
+        return answer
+
+    async def _answered(self, request: ServiceRequest) -> Message:
+        """Send a request that becomes a command and return the device's response."""
+        outcome = self._submit(request).outcome
+        if outcome is None:
+            raise DemonstrationError(f"Service Request {request.service_reference} became no command")
+        return await outcome
+
+    async def _update(self, request: UpdatePpmidFirmware | UpdateFirmware) -> None:
         """Distribute, and wait until every job has ended or is held."""
-        self._dcc.update_firmware(request, kind)
+        self._submit(request)
         seconds = len(request.firmware_image) * len(request.device_ids) / self._settings.slowest_transfer
         await self._until(
             lambda: all(self._is_settled(device) for device in request.device_ids),
@@ -169,9 +188,13 @@ class Scenario:
         """Play the supplier's part: ask for the Pre-Command, sign it, send it back, wait for the outcome."""
         device = request.request_id.target
         wait = self._wait_for_execution(request)
-        pre_command = Message.decode(self._dcc.transform(request))
+        match self._submit(request).response.body:
+            case ResponseMessage(content=PreCommand(gbcs_payload=octets)):
+                pre_command = Message.decode(octets)
+            case _:
+                raise DemonstrationError("the answer to Activate Firmware has no Pre-Command")
         key = self._parties.remote.signing_private_key(self._parties.supplier)
-        await self._dcc.send_signed_pre_command(request.request_id, sign(pre_command, key).encode())
+        await self._answered(SignedPreCommand(request.request_id, sign(pre_command, key).encode()))
         await self._until(lambda: self._is_settled(device), wait + self._settings.patience)
 
     def _wait_for_execution(self, request: ActivateFirmware) -> float:
@@ -189,11 +212,10 @@ class Scenario:
 
     async def outcome(self, planned: PlannedDevice) -> DeviceOutcome:
         """Read the device's version back (SR 11.2) and judge."""
-        self._counter += 1
-        request_id = RequestId(self._parties.supplier, planned.device, self._counter)
+        request_id = self._dcc.next_request_id(planned.device)
         reported: bytes | None = None
         try:
-            response = await self._dcc.read_firmware_version(ReadFirmwareVersion(request_id))
+            response = await self._answered(ReadFirmwareVersion(request_id))
             reported = decode_response(response.payload).firmware_version
         except (NoResponseError, RequestRejectedError):
             pass  # the journal has it; the outcome says that nothing was read

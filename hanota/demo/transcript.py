@@ -23,7 +23,7 @@ _CLIENT_ATTRIBUTES: Final = (
 """Those that say how an update stands; the event has them all."""
 
 
-def describe(event: Event) -> str:
+def describe(event: Event) -> str:  # noqa: PLR0915  # a line for each kind, and mypy sees that none is missing
     """Return one line of text for an event, without time and parties."""
     detail = event.detail
     match event.kind:
@@ -37,6 +37,8 @@ def describe(event: Event) -> str:
             return "removed from the Device Log"
         case EventKind.JOIN_PERMITTED:
             return f"may join for {detail['seconds']:.0f} s with its install code"
+        case EventKind.JOIN_NOT_PERMITTED:
+            return f"may not join: {detail['reason']}"
         case EventKind.DEVICE_JOINED:
             return "joined the HAN"
         case EventKind.DEVICE_LEFT:
@@ -63,6 +65,23 @@ def describe(event: Event) -> str:
             return f"device alert {detail['alert_code']}: {_outcome(detail)}"
         case EventKind.DCC_ALERT:
             return f"DCC alert {detail['alert']}: {_outcome(detail)}"
+        case EventKind.DOCUMENT_DELIVERED:
+            return f"document {detail['document']} taken by {detail['service_user']}"
+        case EventKind.DOCUMENT_GIVEN_UP:
+            return f"a document for {detail['service_user']} is given up: {detail['reason']}"
+        case EventKind.DEVICE_STATUS:
+            return f"{detail['device_type']} is {detail['status']} in the inventory"
+        case EventKind.PRODUCT_LISTED:
+            return f"on the Central Products List: {_product(detail)}"
+        case EventKind.PRODUCT_WITHDRAWN:
+            return f"{detail['status']} on the Central Products List: {_product(detail)}"
+        case EventKind.DAEMON_STARTED:
+            return f"hanota {detail['version']} started, listening at {detail['url']}"
+        case EventKind.DAEMON_STOPPING:
+            return "hanota is stopping"
+        case EventKind.STORE_PRUNED:
+            pruned = ", ".join(f"{count} {rows}" for rows, count in detail.items() if count)
+            return f"pruned from the database: {pruned}"
         case EventKind.JOB_STATE:
             return f"job {event.job} is {detail['state']}: {detail['cause']}"
         case EventKind.JOB_APPROVED:
@@ -113,6 +132,8 @@ def describe(event: Event) -> str:
             return f"tunnel: {detail['reason']}"
         case EventKind.GBCS_SENT:
             return f"{_gbcs(detail)}; carries {detail['carries']}"
+        case EventKind.GBCS_DELIVERED:
+            return f"{detail['use_case']} command acknowledged"
         case EventKind.GBCS_RECEIVED:
             return f"{_gbcs(detail)}; verified: {detail['verified']}"
         case EventKind.GBCS_REFUSED:
@@ -158,6 +179,10 @@ def _image(detail: Mapping[str, Json]) -> str:
     if "octets" not in detail:
         return ""
     return f", image of {detail['octets']} octets, hash {str(detail['manufacturer_image_hash'])[:16]}..."
+
+
+def _product(detail: Mapping[str, Json]) -> str:
+    return f"{detail['device_type']} {detail['firmware_version']}"
 
 
 def _outcome(detail: Mapping[str, Json]) -> str:

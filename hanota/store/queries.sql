@@ -95,7 +95,169 @@ INSERT INTO counter (name, party, value) SELECT :name, :party, :value WHERE :val
 ON CONFLICT (name, party) DO UPDATE SET value = excluded.value WHERE excluded.value > counter.value
 RETURNING value;
 
--- name: add_service_request
-INSERT INTO service_request (request_id, service_reference, at) VALUES (:request_id, :service_reference, :at)
-ON CONFLICT (request_id, service_reference) DO NOTHING
-RETURNING request_id;
+-- The DCC: handled_request, pre_command, command, outgoing.
+
+-- name: add_handled_request
+INSERT INTO handled_request (originator, counter, target, service_reference, command_variant, signer, digest,
+                             at, answer)
+VALUES (:originator, :counter, :target, :service_reference, :command_variant, :signer, :digest, :at, :answer);
+
+-- name: handled_requests
+SELECT originator, target, counter, service_reference, command_variant, signer, digest, at, answer
+FROM handled_request WHERE originator = :originator AND counter = :counter;
+
+-- name: add_pre_command
+INSERT INTO pre_command (digest, request_id, at) VALUES (:digest, :request_id, :at)
+ON CONFLICT (digest) DO NOTHING;
+
+-- name: keep_pre_commands
+DELETE FROM pre_command WHERE id <= (SELECT id FROM pre_command ORDER BY id DESC LIMIT 1 OFFSET :keep);
+
+-- name: pre_command
+SELECT 1 FROM pre_command WHERE digest = :digest;
+
+-- name: remove_pre_command
+DELETE FROM pre_command WHERE digest = :digest;
+
+-- name: add_command
+INSERT INTO command (request_id, service_reference, octets, state, expires_at)
+VALUES (:request_id, :service_reference, :octets, :state, :expires_at)
+RETURNING id;
+
+-- name: update_command
+UPDATE command SET state = :state, expires_at = :expires_at WHERE id = :id;
+
+-- name: remove_command
+DELETE FROM command WHERE id = :id;
+
+-- name: commands
+SELECT id, request_id, service_reference, octets, state, expires_at FROM command ORDER BY id;
+
+-- name: add_outgoing
+INSERT INTO outgoing (service_user, document, created, next_attempt)
+VALUES (:service_user, :document, :at, :at)
+RETURNING seq;
+
+-- name: outgoing
+SELECT seq, service_user, document, created, attempts, next_attempt
+FROM outgoing WHERE service_user = :service_user ORDER BY seq LIMIT :limit;
+
+-- name: outgoing_users
+SELECT DISTINCT service_user FROM outgoing ORDER BY service_user;
+
+-- name: outgoing_count
+SELECT count(*) FROM outgoing;
+
+-- name: outgoing_count_of_user
+SELECT count(*) FROM outgoing WHERE service_user = :service_user;
+
+-- name: remove_outgoing
+DELETE FROM outgoing WHERE seq = :seq;
+
+-- name: retry_outgoing
+UPDATE outgoing SET attempts = :attempts, next_attempt = :next_attempt WHERE seq = :seq;
+
+-- The inventory and the Central Products List: inventory, product.
+
+-- name: inventory_device
+SELECT device, device_type, status, manufacturer_code, model, hardware_version, firmware_version, gbcs_version,
+       smets_chts_version, import_mpxn, commissioned
+FROM inventory WHERE device = :device;
+
+-- name: inventory_devices
+SELECT device, device_type, status, manufacturer_code, model, hardware_version, firmware_version, gbcs_version,
+       smets_chts_version, import_mpxn, commissioned
+FROM inventory ORDER BY device;
+
+-- name: inventory_count
+SELECT count(*) FROM inventory;
+
+-- name: put_inventory_device
+INSERT INTO inventory (device, device_type, status, manufacturer_code, model, hardware_version,
+                       firmware_version, gbcs_version, smets_chts_version, import_mpxn, commissioned)
+VALUES (:device, :device_type, :status, :manufacturer_code, :model, :hardware_version,
+        :firmware_version, :gbcs_version, :smets_chts_version, :import_mpxn, :commissioned)
+ON CONFLICT (device) DO UPDATE SET device_type = excluded.device_type, status = excluded.status,
+       manufacturer_code = excluded.manufacturer_code, model = excluded.model,
+       hardware_version = excluded.hardware_version, firmware_version = excluded.firmware_version,
+       gbcs_version = excluded.gbcs_version, smets_chts_version = excluded.smets_chts_version,
+       import_mpxn = excluded.import_mpxn, commissioned = excluded.commissioned;
+
+-- name: remove_inventory_device
+DELETE FROM inventory WHERE device = :device;
+
+-- name: products
+SELECT manufacturer_image_hash, device_type, firmware_version, manufacturer_code, image_type, model,
+       minimum_hardware_version, maximum_hardware_version, gbcs_version, status
+FROM product ORDER BY device_type, manufacturer_code, image_type, model, firmware_version;
+
+-- name: put_product
+INSERT INTO product (device_type, manufacturer_code, image_type, model, firmware_version,
+                     manufacturer_image_hash, minimum_hardware_version, maximum_hardware_version,
+                     gbcs_version, status)
+VALUES (:device_type, :manufacturer_code, :image_type, :model, :firmware_version,
+        :manufacturer_image_hash, :minimum_hardware_version, :maximum_hardware_version,
+        :gbcs_version, :status)
+ON CONFLICT (device_type, manufacturer_code, image_type, model, firmware_version)
+DO UPDATE SET manufacturer_image_hash = excluded.manufacturer_image_hash,
+       minimum_hardware_version = excluded.minimum_hardware_version,
+       maximum_hardware_version = excluded.maximum_hardware_version,
+       gbcs_version = excluded.gbcs_version, status = excluded.status;
+
+-- Pruning: of event, job, image and library, handled_request what is old.
+
+-- name: oldest_events
+SELECT seq, at FROM event ORDER BY seq LIMIT :limit;
+
+-- name: remove_events
+DELETE FROM event WHERE seq <= :seq;
+
+-- name: remove_old_jobs
+DELETE FROM job WHERE id IN (
+    SELECT id FROM job AS old
+    WHERE updated < :before AND state IN (SELECT value FROM json_each(:ended))
+      AND EXISTS (SELECT 1 FROM job AS newer WHERE newer.device = old.device AND newer.id > old.id)
+      AND NOT EXISTS (SELECT 1 FROM event WHERE event.job = old.id)
+    ORDER BY id LIMIT :limit)
+RETURNING id;
+
+-- name: remove_retired_images
+DELETE FROM library WHERE digest IN (
+    SELECT digest FROM library AS old
+    WHERE retired < :before AND NOT EXISTS (SELECT 1 FROM job WHERE job.image = old.digest)
+    LIMIT :limit);
+
+-- name: remove_unused_images
+DELETE FROM image WHERE digest IN (
+    SELECT digest FROM image AS unused
+    WHERE NOT EXISTS (SELECT 1 FROM library WHERE library.digest = unused.digest)
+      AND NOT EXISTS (SELECT 1 FROM job WHERE job.image = unused.digest)
+    LIMIT :limit)
+RETURNING digest;
+
+-- name: open_requests
+SELECT request_id FROM job WHERE state NOT IN (SELECT value FROM json_each(:ended))
+UNION SELECT request_id FROM command
+UNION SELECT request_id FROM pre_command;
+
+-- name: remove_old_requests
+DELETE FROM handled_request WHERE (originator, counter, target, service_reference, command_variant) IN (
+    SELECT originator, counter, target, service_reference, command_variant FROM handled_request AS old
+    WHERE at < :before
+      AND counter < (SELECT max(counter) FROM handled_request WHERE originator = old.originator)
+      AND hex(originator) || hex(target) || counter NOT IN (SELECT value FROM json_each(:open))
+    ORDER BY at LIMIT :limit)
+RETURNING counter;
+
+-- The audit trail: audit.
+
+-- name: add_audit
+INSERT INTO audit (seq, at, actor, role, action, target, outcome, previous, hash)
+VALUES (:seq, :at, :actor, :role, :action, :target, :outcome, :previous, :hash);
+
+-- name: last_audit
+SELECT seq, at, actor, role, action, target, outcome, previous, hash FROM audit ORDER BY seq DESC LIMIT 1;
+
+-- name: audit
+SELECT seq, at, actor, role, action, target, outcome, previous, hash
+FROM audit WHERE seq > :after ORDER BY seq LIMIT :limit;

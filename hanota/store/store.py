@@ -41,6 +41,11 @@ class SqliteStore:
         """Open, create or migrate the database; raise StoreError."""
         self._database = Database(path, settings or StoreSettings())
 
+    @property
+    def database(self) -> Database:
+        """The connection, for other parts' rows in the same transactions."""
+        return self._database
+
     def transaction(self) -> AbstractContextManager[None]:
         """Make everything inside commit together or not at all; nested transactions join the outer one.
 
@@ -257,14 +262,6 @@ class SqliteStore:
         if not self._database.rows("raise_counter", name=name, party=party, value=value):
             held = self.counter(name, party)
             raise StoreError(f"counter {name} of {party} is at {held} and cannot go to {value}")
-
-    def add_service_request(self, request_id: str, service_reference: str, at: float) -> bool:
-        """Note a Service Request; return False where that RequestID and Service Reference are known."""
-        return bool(
-            self._database.rows(
-                "add_service_request", request_id=request_id, service_reference=service_reference, at=at
-            )
-        )
 
     def close(self) -> None:
         """Close the database."""

@@ -196,6 +196,34 @@ def test_a_device_that_never_begins_is_reported_and_told_to_leave(dongle: Dongle
     run_virtual(main())
 
 
+@dongles
+def test_a_device_that_is_removed_leaves_and_its_key_goes(dongle: Dongle) -> None:
+    async def main() -> None:
+        async with keyed_bench(dongle) as b:
+            node = await b.keyed()
+            neighbour = await b.keyed(HCALCS)
+            gone = asyncio.Event()
+            node.presence_changed = gone.set
+            b.listener.admitted.remove(PPMID)
+            b.radio.remove(PPMID)
+            async with asyncio.timeout(30):
+                await gone.wait()
+            assert not node.joined
+            await asyncio.sleep(5)
+            assert held(b.ncp) is None
+            assert held(b.ncp, HCALCS) == neighbour.link_key
+            await b.still_works(neighbour)
+            # Added again, it joins with its install code and establishes a key as at first.
+            b.listener.admitted.add(PPMID)
+            b.listener.ready.remove(PPMID)
+            await b.rejoins(node)
+            await succeed(node)
+            await b.listener.until(lambda: PPMID in b.listener.ready)
+            await b.still_works(node)
+
+    run_virtual(main())
+
+
 @pytest.mark.parametrize("dongle", [ZNP, EZSP_V13], ids=str)
 def test_a_full_key_table_evicts_nobody_and_the_device_is_told_no_resources(dongle: Dongle) -> None:
     async def main() -> None:

@@ -316,7 +316,8 @@ def test_a_radio_that_does_not_answer_is_not_opened_and_what_to_check_is_said(do
         with pytest.raises(RadioError, match="cannot open") as caught:
             async with bench(dongle, air=air, ncp=ncp):
                 pass
-        assert caught.value.hint == "is this the right port, baud rate and radio family?"
+        assert caught.value.hint is not None
+        assert caught.value.hint.startswith("is this the right port, baud rate and radio family?")
         assert loop.time() < SETTINGS.start_timeout
 
     run_virtual(main())

@@ -103,12 +103,12 @@ def test_a_ppmids_image_is_refused_at_11_1_because_it_ends_without_a_suppliers_s
 def test_a_device_of_the_wrong_kind_or_of_no_kind_gets_nothing() -> None:
     async def main() -> None:
         async with update_bench() as b:
-            with pytest.raises(RequestRejectedError, match="names no PPMID of this hub"):
+            with pytest.raises(RequestRejectedError, match="unknown or of another type"):
                 b.update(JobKind.PPMID, devices=[HCALCS, STRANGER])
             # One that is eligible is served, and the service user is told of the others.
             b.update(JobKind.PPMID, devices=[PPMID, HCALCS, STRANGER])
             (acknowledged,) = b.seen(EventKind.REQUEST_ACKNOWLEDGED)
-            assert acknowledged.detail["invalid_devices"] == [str(HCALCS), str(STRANGER)]
+            assert acknowledged.detail["invalid"] == [str(HCALCS), str(STRANGER)]
             await b.until_state(PPMID, "activated")
             assert b.states(HCALCS) == []
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hanota.dcc.errors import RequestRejectedError
 from hanota.demo.parties import HCALCS, PPMID
-from hanota.duis.request import ActivateFirmware
+from hanota.duis.request import ActivateFirmware, SignedPreCommand
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.crypto import sign
-from hanota.gbcs.message import Message
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.radio_dongles import FAMILIES
@@ -229,14 +229,16 @@ def test_attack_replay_of_a_signed_pre_command_is_refused_by_a_dcc_that_was_star
         async with update_bench(dongle) as b:
             await b.held()
             request = ActivateFirmware(b.request_id(HCALCS), WRONG_HASH)
-            pre_command = Message.decode(b.assembly.dcc.transform(request))
+            pre_command = b.pre_command(request)
             signed = sign(pre_command, supplier_key(b.assembly.parties)).encode()
-            await b.assembly.dcc.send_signed_pre_command(request.request_id, signed)
+            await b.send_signed(request.request_id, signed)
+            other = replace(request.request_id, counter=request.request_id.counter + 1)
             for again in (b.assembly.dcc, None):
                 if again is None:
                     await b.restart_hub()
+                assert b.assembly.dcc.submit(SignedPreCommand(request.request_id, signed)).repeated
                 with pytest.raises(RequestRejectedError, match="not higher than"):
-                    await b.assembly.dcc.send_signed_pre_command(request.request_id, signed)
+                    _ = b.send_signed(other, signed)
             assert b.cs06_outcomes() == ["hash_mismatch"]
             await b.activate(HCALCS)
             assert b.hcalcs.firmware_version == NEW

@@ -15,7 +15,14 @@ from hanota.demo.bench import DEVICE_TYPES, make_bench
 from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
 from hanota.demo.plan import MANUFACTURER, NEW_VERSION, plan_of
 from hanota.demo.scenario import Scenario
-from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
+from hanota.duis.request import (
+    ActivateFirmware,
+    RequestId,
+    SignedPreCommand,
+    UpdateFirmware,
+    UpdatePpmidFirmware,
+)
+from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.emulator.devices import Hcalcs, Ppmid
 from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.fragments import Reassembly
@@ -182,7 +189,7 @@ class UpdateBench:
         image = self.files[kind].data if image is None else image
         chosen = tuple(devices or [planned.device for planned in self.plan.devices if planned.kind is kind])
         shape = UpdatePpmidFirmware if kind is JobKind.PPMID else UpdateFirmware
-        self.assembly.dcc.update_firmware(shape(self.request_id(), image, NEW.hex(), chosen), kind)
+        self.assembly.dcc.submit(shape(self.request_id(), image, "00000000", chosen))
 
     def activate(
         self, device: Eui64, image_hash: bytes | None = None, when: datetime | None = None
@@ -190,9 +197,21 @@ class UpdateBench:
         """Send SR 11.3, sign its Pre-Command and return it; the future gives the device's response."""
         file_hash = self.files[JobKind.HCALCS].manufacturer_image_hash
         request = ActivateFirmware(self.request_id(device), image_hash or file_hash, when)
-        pre_command = Message.decode(self.assembly.dcc.transform(request))
-        signed = sign(pre_command, supplier_key(self.assembly.parties))
-        return self.assembly.dcc.send_signed_pre_command(request.request_id, signed.encode())
+        signed = sign(self.pre_command(request), supplier_key(self.assembly.parties))
+        return self.send_signed(request.request_id, signed.encode())
+
+    def pre_command(self, request: ActivateFirmware) -> Message:
+        """Send SR 11.3 and return its Pre-Command."""
+        body = self.assembly.dcc.submit(request).response.body
+        assert isinstance(body, ResponseMessage)
+        assert isinstance(body.content, PreCommand)
+        return Message.decode(body.content.gbcs_payload)
+
+    def send_signed(self, request_id: RequestId, octets: bytes) -> asyncio.Future[Message]:
+        """Send a Signed Pre-Command; the future gives the device's response."""
+        outcome = self.assembly.dcc.submit(SignedPreCommand(request_id, octets)).outcome
+        assert outcome is not None
+        return outcome
 
     def with_mac(self, message: Message, device: Eui64) -> Message:
         """Add the access control broker's MAC for `device`, as the DCC would."""

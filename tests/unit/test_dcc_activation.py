@@ -11,6 +11,7 @@ import pytest
 from hanota.dcc.broker import BrokerSettings
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
 from hanota.dcc.exchange import ExchangeSettings
+from hanota.dcc.settings import DccSettings
 from hanota.duis.request import CANCELLATION
 from hanota.gbcs.activate_firmware import (
     ActivateImageResponseCode,
@@ -83,7 +84,7 @@ async def test_the_command_the_device_gets_is_pre_command_signature_and_mac_octe
         assert payload.manufacturer_image_hash == HCALCS_IMAGE.manufacturer_image_hash
         assert payload.originator_counter == pre_command.originator_counter == request_id.counter
         signed = sign(pre_command, SUPPLIER.signing_key).encode()
-        _ = made.dcc.send_signed_pre_command(request_id, signed)
+        _ = made.send_signed(request_id, signed)
         await asyncio.sleep(1)
         (octets,) = device.messages
         assert signed[: len(pre_command.encode())] == pre_command.encode()
@@ -194,7 +195,7 @@ async def test_a_cancellation_is_sent_as_gbcs_writes_it_and_the_image_is_held_ag
 
 @virtual
 async def test_no_response_in_time_leaves_the_job_where_a_later_command_can_take_it() -> None:
-    async with lab(exchange_settings=ExchangeSettings(response_timeout=60)) as made:
+    async with lab(dcc_settings=DccSettings(exchange=ExchangeSettings(response_timeout=60))) as made:
         device, response, _ = await commanded(made)
         with pytest.raises(NoResponseError, match="did not answer CS06") as caught:
             await response
@@ -210,15 +211,15 @@ async def test_no_response_in_time_leaves_the_job_where_a_later_command_can_take
 
 @virtual
 async def test_more_commands_than_may_wait_use_up_neither_pre_command_nor_counter() -> None:
-    async with lab(exchange_settings=ExchangeSettings(waiting=1)) as made:
+    async with lab(dcc_settings=DccSettings(exchange=ExchangeSettings(waiting=1))) as made:
         device, _, first = await commanded(made)
         request_id, pre_command = made.pre_command()
         signed = sign(pre_command, SUPPLIER.signing_key).encode()
         with pytest.raises(RequestRejectedError, match="1 commands are waiting"):
-            _ = made.dcc.send_signed_pre_command(request_id, signed)
+            _ = made.send_signed(request_id, signed)
         assert made.of(EventKind.REQUEST_REJECTED)
         await answer(made, device, outcome(first, Code.HASH_MISMATCH, OLD_VERSION))
-        _ = made.dcc.send_signed_pre_command(request_id, signed)
+        _ = made.send_signed(request_id, signed)
         await asyncio.sleep(1)
         assert len(device.messages) == 2
         assert made.state(HCALCS_ID) == "activating"
@@ -226,14 +227,14 @@ async def test_more_commands_than_may_wait_use_up_neither_pre_command_nor_counte
 
 @virtual
 async def test_the_oldest_pre_command_is_forgotten_when_too_many_wait_to_be_signed() -> None:
-    async with lab(broker_settings=BrokerSettings(pre_commands_waiting=2)) as made:
+    async with lab(dcc_settings=DccSettings(broker=BrokerSettings(pre_commands_waiting=2))) as made:
         await made.held()
         waiting = [made.pre_command() for _ in range(3)]
         request_id, oldest = waiting[0]
         with pytest.raises(RequestRejectedError, match="no Pre-Command with these octets"):
-            _ = made.dcc.send_signed_pre_command(request_id, sign(oldest, SUPPLIER.signing_key).encode())
+            _ = made.send_signed(request_id, sign(oldest, SUPPLIER.signing_key).encode())
         for request_id, pre_command in waiting[1:]:
-            _ = made.dcc.send_signed_pre_command(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
+            _ = made.send_signed(request_id, sign(pre_command, SUPPLIER.signing_key).encode())
 
 
 @virtual

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanota.dcc.errors import RequestRejectedError
-from hanota.duis.request import ReadFirmwareVersion, RequestId
+from hanota.duis.request import ActivateFirmware, RequestId, SignedPreCommand
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.activate_firmware import ActivateImageResponseCode, activate_firmware_precommand
 from hanota.gbcs.alerts import TransferResponseCode, firmware_transfer_alert
@@ -36,6 +36,7 @@ from tests.hub_support import (
     activation_alert,
     lab,
     outcome,
+    pre_command_of,
     virtual,
 )
 
@@ -54,7 +55,7 @@ def refuse_command(made: Lab, request_id: RequestId, octets: bytes, reason: str 
     """Return a Signed Pre-Command that the DCC must reject, with nothing done."""
     sent, job = len(made.of(EventKind.GBCS_SENT)), made.hub.jobs.open_job(HCALCS_ID)
     with pytest.raises(RequestRejectedError, match=reason):
-        _ = made.dcc.send_signed_pre_command(request_id, octets)
+        _ = made.send_signed(request_id, octets)
     assert made.of(EventKind.REQUEST_REJECTED)[-1].detail["request_id"] == str(request_id)
     assert len(made.of(EventKind.GBCS_SENT)) == sent
     assert made.hub.jobs.open_job(HCALCS_ID) == job
@@ -90,16 +91,20 @@ async def test_attack_replay_of_a_gbcs_command() -> None:
             device = await made.held()
             request_id, pre_command = made.pre_command()
             octets = signed(pre_command)
-            _ = made.dcc.send_signed_pre_command(request_id, octets)
+            _ = made.send_signed(request_id, octets)
             await asyncio.sleep(1)
             device.say(outcome(device.messages[-1], ActivateImageResponseCode.HASH_MISMATCH))
             await asyncio.sleep(1)
-            refuse_command(made, request_id, octets, "is not higher than")
+            assert made.dcc.submit(SignedPreCommand(request_id, octets)).repeated
+            refuse_command(made, made.request_id(HCALCS_ID), octets, "is not higher than")
             await asyncio.sleep(60)
             assert len(device.messages) == 1
         async with lab(store=store) as made:
             made.adopt(device)
-            refuse_command(made, request_id, octets, "is not higher than")
+            assert made.dcc.submit(SignedPreCommand(request_id, octets)).repeated
+            refuse_command(made, replace(request_id, counter=4711), octets, "is not higher than")
+            await asyncio.sleep(60)
+            assert len(device.messages) == 1
 
 
 @virtual
@@ -107,7 +112,7 @@ async def test_attack_counter_rollback_an_older_pre_command_after_a_newer_one() 
     async with lab() as made:
         await made.held()
         older, newer = made.pre_command(), made.pre_command()
-        _ = made.dcc.send_signed_pre_command(newer[0], signed(newer[1]))
+        _ = made.send_signed(newer[0], signed(newer[1]))
         refuse_command(made, older[0], signed(older[1]), "is not higher than")
 
 
@@ -117,9 +122,8 @@ async def test_attack_counter_rollback_of_one_supplier_does_not_lock_out_another
         await made.held()
         _ = made.activate()
         request_id = RequestId(OTHER_SUPPLIER.eui64, HCALCS_ID, 1)
-        message = activate_firmware_precommand(OTHER_SUPPLIER.eui64, HCALCS_ID, 1, bytes(32))
-        made.dcc._broker._waiting[message.to_be_signed()] = message
-        _ = made.dcc.send_signed_pre_command(request_id, signed(message, OTHER_SUPPLIER))
+        pre_command = pre_command_of(made.dcc.submit(ActivateFirmware(request_id, bytes(32))))
+        _ = made.send_signed(request_id, signed(pre_command, OTHER_SUPPLIER))
         assert len(made.of(EventKind.GBCS_SENT)) == 2
 
 
@@ -128,10 +132,9 @@ async def test_attack_counter_rollback_of_one_supplier_does_not_lock_out_another
 async def test_attack_counter_fast_forward_a_counter_that_would_lock_the_supplier_out(counter: int) -> None:
     async with lab() as made:
         await made.held()
-        made.counter = counter - 1
-        request_id, pre_command = made.pre_command()
-        refuse_command(made, request_id, signed(pre_command), "counter")
-        made.counter = 100
+        request_id = RequestId(SUPPLIER.eui64, HCALCS_ID, counter)
+        own = activate_firmware_precommand(SUPPLIER.eui64, HCALCS_ID, counter, bytes(32))
+        refuse_command(made, request_id, signed(own), "counter")
         _ = made.activate()
         assert len(made.of(EventKind.GBCS_SENT)) == 1
 
@@ -149,7 +152,7 @@ async def test_attack_altered_octet_in_a_signed_pre_command() -> None:
         for cut in range(len(octets)):
             refuse_command(made, request_id, octets[:cut])
         # The true one is still good for once.
-        _ = made.dcc.send_signed_pre_command(request_id, octets)
+        _ = made.send_signed(request_id, octets)
 
 
 @virtual
@@ -287,7 +290,7 @@ async def test_attack_replay_of_a_response_to_another_supplier() -> None:
 async def test_attack_replay_of_a_read_for_another_supplier() -> None:
     async with lab() as made:
         device = await made.joined(HCALCS, JobKind.HCALCS)
-        response = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+        response = made.read_version(HCALCS_ID)
         await asyncio.sleep(1)
         command = Message.decode(device.messages[-1])
         answer = replace(
@@ -416,7 +419,7 @@ async def test_an_alert_hanota_does_not_know_is_verified_and_passed_on() -> None
 @virtual
 async def test_a_device_whose_certificate_is_missing_is_not_believed() -> None:
     async with lab() as made:
-        made.hub._device_log[STRANGER.eui64] = replace(made.hub.device_log[0], device=STRANGER.eui64)
+        made.hub._device_log.add(replace(made.hub.device_log[0], device=STRANGER.eui64))
         stranger = await made.joined(STRANGER, JobKind.PPMID)
         await refuse_message(made, stranger, activation_alert(by=STRANGER), "no Digital Signing certificate")
 

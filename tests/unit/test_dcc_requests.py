@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.dcc.dcc import last_request_counter
+from hanota.dcc import codes
+from hanota.dcc.counters import last_request_counter
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
 from hanota.dcc.exchange import ExchangeSettings
-from hanota.duis.request import ActivateFirmware, ReadFirmwareVersion, RequestId, UpdateFirmware
+from hanota.dcc.settings import DccSettings
+from hanota.duis.request import (
+    ActivateFirmware,
+    ReadFirmwareVersion,
+    RequestId,
+    UpdateFirmware,
+    UpdatePpmidFirmware,
+)
+from hanota.duis.response import UpdateFirmwareWarning
 from hanota.gbcs.message import Message, Shape
 from hanota.gbcs.read_firmware_version import (
     ReadFirmwareVersionResponse,
@@ -36,7 +46,14 @@ from tests.hub_support import (
     with_device_mac,
 )
 
+if TYPE_CHECKING:
+    from hanota.eui64 import Eui64
+
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
+
+
+def ppmid_update(request_id: RequestId, device: Eui64 = PPMID_ID) -> UpdatePpmidFirmware:
+    return UpdatePpmidFirmware(request_id, PPMID_IMAGE.data, "01000001", (device,))
 
 
 def rejected(made: Lab) -> str:
@@ -45,28 +62,66 @@ def rejected(made: Lab) -> str:
 
 
 @virtual
-async def test_a_repeated_service_request_is_rejected_and_done_once() -> None:
+async def test_a_repeated_service_request_is_answered_the_same_and_done_once() -> None:
     async with lab() as made:
-        request_id = made.request_id()
-        made.update(JobKind.PPMID, PPMID_ID, request_id=request_id)
-        with pytest.raises(RequestRejectedError, match="handled already") as caught:
-            made.update(JobKind.PPMID, PPMID_ID, request_id=request_id)
-        assert "raise the counter" in str(caught.value.hint)
+        request = ppmid_update(made.request_id())
+        first = made.dcc.submit(request)
+        before = len(made.events)
+        again = made.dcc.submit(request)
+        assert (again.document, again.response) == (first.document, first.response)
+        assert (again.repeated, again.jobs, again.outcome) == (True, (), None)
         (job,) = made.store.jobs()
         assert job.state == "notified"
-        assert "handled already" in rejected(made)
+        assert len(made.events) == before
 
 
 @virtual
-async def test_a_repeated_service_request_is_rejected_after_a_restart_too() -> None:
+async def test_a_repeated_service_request_is_known_after_a_restart_too() -> None:
     with closing(SqliteStore(":memory:")) as store:
         async with lab(store=store) as made:
-            request_id = made.request_id()
-            made.update(JobKind.PPMID, PPMID_ID, request_id=request_id)
+            request = ppmid_update(made.request_id())
+            first = made.dcc.submit(request)
         async with lab(store=store) as made:
-            with pytest.raises(RequestRejectedError, match="handled already"):
-                made.update(JobKind.PPMID, PPMID_ID, request_id=request_id)
-            assert last_request_counter(store, SUPPLIER.eui64) == request_id.counter
+            assert made.dcc.submit(request).document == first.document
+            assert len(made.store.jobs()) == 1
+            assert last_request_counter(store, SUPPLIER.eui64) == request.request_id.counter
+
+
+@virtual
+async def test_another_request_under_a_used_request_id_is_rejected() -> None:
+    async with lab() as made:
+        request_id = made.request_id()
+        made.update(JobKind.PPMID, PPMID_ID, request_id=request_id)
+        with pytest.raises(RequestRejectedError, match="was used for another request") as caught:
+            made.update(JobKind.PPMID, PPMID_ID, STRANGER.eui64, request_id=request_id)
+        assert caught.value.code == codes.REQUEST_ID_USED
+        assert "raise the counter" in str(caught.value.hint)
+        assert len(made.store.jobs()) == 1
+
+
+@virtual
+async def test_a_request_id_with_a_counter_that_does_not_rise_is_rejected() -> None:
+    async with lab() as made:
+        made.update(JobKind.PPMID, PPMID_ID)
+        counter = made.counter
+        for other in (counter - 1, 0):
+            request_id = RequestId(SUPPLIER.eui64, HCALCS_ID, other)
+            with pytest.raises(RequestRejectedError, match=f"is not higher than {counter}") as caught:
+                _ = made.read_version(HCALCS_ID, request_id)
+            assert caught.value.code == codes.REQUEST_ID_USED
+        assert made.of(EventKind.GBCS_SENT) == []
+
+
+@virtual
+async def test_a_rejected_request_is_answered_the_same_when_it_comes_again() -> None:
+    async with lab() as made:
+        request = ppmid_update(made.request_id(), HCALCS_ID)
+        with pytest.raises(RequestRejectedError):
+            made.dcc.submit(request)
+        again = made.dcc.submit(request)
+        assert again.repeated
+        assert again.response.response_code == "E110403"
+        assert len(made.of(EventKind.REQUEST_REJECTED)) == 1
 
 
 @virtual
@@ -85,16 +140,18 @@ async def test_the_acknowledgement_names_the_devices_the_image_is_not_for() -> N
         assert [job.device for job in jobs] == [HCALCS_ID]
         assert len(made.store.jobs()) == 1
         (acknowledged,) = made.of(EventKind.REQUEST_ACKNOWLEDGED)
-        assert acknowledged.detail["response_code"] == "I99"
-        assert acknowledged.detail["invalid_devices"] == [str(PPMID_ID), str(STRANGER.eui64)]
+        assert acknowledged.detail["response_code"] == "W110101"
+        assert acknowledged.detail["invalid"] == [str(PPMID_ID), str(STRANGER.eui64)]
 
 
 @virtual
 async def test_a_device_id_list_without_any_device_for_the_image_is_rejected() -> None:
     async with lab() as made:
-        with pytest.raises(RequestRejectedError, match=f"no PPMID of this hub: {HCALCS_ID}"):
+        with pytest.raises(RequestRejectedError, match=f"unknown or of another type: {HCALCS_ID}") as caught:
             made.update(JobKind.PPMID, HCALCS_ID, STRANGER.eui64)
-        with pytest.raises(RequestRejectedError, match="no HCALCS of this hub"):
+        assert caught.value.code == "E110403"
+        assert caught.value.content == UpdateFirmwareWarning(invalid=(HCALCS_ID, STRANGER.eui64))
+        with pytest.raises(RequestRejectedError, match="it names none"):
             made.update(JobKind.HCALCS)
         assert made.store.jobs() == []
         assert made.of(EventKind.REQUEST_ACKNOWLEDGED) == []
@@ -134,39 +191,34 @@ async def test_an_image_that_names_another_device_is_rejected() -> None:
 
 
 @virtual
-async def test_an_activation_or_a_read_for_a_device_of_no_device_log_is_rejected() -> None:
+async def test_an_activation_or_a_read_for_a_device_nobody_knows_is_rejected() -> None:
     async with lab() as made:
         request_id = made.request_id(STRANGER.eui64)
-        with pytest.raises(RequestRejectedError, match="not in the Device Log"):
-            made.dcc.transform(ActivateFirmware(request_id, HCALCS_IMAGE.manufacturer_image_hash))
-        with pytest.raises(RequestRejectedError, match="not in the Device Log"):
-            _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(STRANGER.eui64)))
+        with pytest.raises(RequestRejectedError, match="not in the inventory") as caught:
+            made.dcc.submit(ActivateFirmware(request_id, HCALCS_IMAGE.manufacturer_image_hash))
+        assert caught.value.code == codes.UNKNOWN_DEVICE
+        with pytest.raises(RequestRejectedError, match="not in the inventory"):
+            _ = made.read_version(STRANGER.eui64)
         assert made.of(EventKind.PRE_COMMAND) == made.of(EventKind.GBCS_SENT) == []
 
 
-@pytest.mark.parametrize("counter", [2**63, 2**64 - 1])
+@pytest.mark.parametrize("counter", [2**63 - 1, 2**63, 2**64 - 1])
 @virtual
-async def test_attack_counter_fast_forward_a_counter_above_gbcs_is_rejected(counter: int) -> None:
+async def test_attack_counter_fast_forward_a_counter_that_leaves_none_above_is_rejected(counter: int) -> None:
     async with lab() as made:
         before = last_request_counter(made.store, SUPPLIER.eui64)
-        request_id = RequestId(SUPPLIER.eui64, HCALCS_ID, counter)
+        to_broker, to_device = (
+            RequestId(SUPPLIER.eui64, target, counter) for target in (BROKER.eui64, HCALCS_ID)
+        )
         for request in (
-            lambda: made.update(JobKind.HCALCS, HCALCS_ID, request_id=request_id),
-            lambda: made.dcc.transform(ActivateFirmware(request_id, bytes(32))),
-            lambda: made.dcc.read_firmware_version(ReadFirmwareVersion(request_id)),
+            ppmid_update(to_broker),
+            ActivateFirmware(to_device, bytes(32)),
+            ReadFirmwareVersion(to_device),
         ):
-            with pytest.raises(RequestRejectedError, match="above 9223372036854775807"):
-                request()
+            with pytest.raises(RequestRejectedError, match="would leave no higher one"):
+                made.dcc.submit(request)
         assert last_request_counter(made.store, SUPPLIER.eui64) == before
         assert made.store.jobs() == []
-
-
-@virtual
-async def test_the_highest_request_counter_is_kept_whatever_comes_after_it() -> None:
-    async with lab() as made:
-        for counter in (7, 0, 900, 8):
-            made.update(JobKind.PPMID, PPMID_ID, request_id=RequestId(SUPPLIER.eui64, BROKER.eui64, counter))
-        assert last_request_counter(made.store, SUPPLIER.eui64) == 900
 
 
 @virtual
@@ -174,7 +226,7 @@ async def test_a_version_is_read_back_with_cs08() -> None:
     async with lab() as made:
         device = await made.joined(HCALCS, JobKind.HCALCS)
         request_id = made.request_id(HCALCS_ID)
-        response = made.dcc.read_firmware_version(ReadFirmwareVersion(request_id))
+        response = made.read_version(HCALCS_ID, request_id)
         await asyncio.sleep(1)
         (octets,) = device.messages
         command = Message.decode(octets)
@@ -204,16 +256,16 @@ async def test_every_command_of_the_broker_has_a_higher_counter_over_a_restart_t
             async with lab(store=store) as made:
                 made.counter += len(counters)
                 for _ in range(2):
-                    _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+                    _ = made.read_version(HCALCS_ID)
                 counters += [e.detail["originator_counter"] for e in made.of(EventKind.GBCS_SENT)]
     assert counters == [1, 2, 3, 4]
 
 
 @virtual
 async def test_a_response_that_never_comes_is_told_after_the_time_for_it() -> None:
-    async with lab(exchange_settings=ExchangeSettings(response_timeout=600)) as made:
+    async with lab(dcc_settings=DccSettings(exchange=ExchangeSettings(response_timeout=600))) as made:
         device = await made.joined(HCALCS, JobKind.HCALCS)
-        response = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+        response = made.read_version(HCALCS_ID)
         began = made.clock.now()
         with pytest.raises(NoResponseError, match="did not answer CS08: no response within 600 s"):
             await response
@@ -225,12 +277,12 @@ async def test_a_response_that_never_comes_is_told_after_the_time_for_it() -> No
 
 @virtual
 async def test_more_commands_than_may_wait_are_rejected_and_not_acknowledged() -> None:
-    async with lab(exchange_settings=ExchangeSettings(waiting=1)) as made:
+    async with lab(dcc_settings=DccSettings(exchange=ExchangeSettings(waiting=1))) as made:
         await made.joined(HCALCS, JobKind.HCALCS)
-        _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+        _ = made.read_version(HCALCS_ID)
         acknowledged = len(made.of(EventKind.REQUEST_ACKNOWLEDGED))
         with pytest.raises(RequestRejectedError, match="1 commands are waiting"):
-            _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+            _ = made.read_version(HCALCS_ID)
         assert "1 commands are waiting" in rejected(made)
         assert len(made.of(EventKind.REQUEST_ACKNOWLEDGED)) == acknowledged
         assert len(made.of(EventKind.GBCS_SENT)) == 1
@@ -239,9 +291,7 @@ async def test_more_commands_than_may_wait_are_rejected_and_not_acknowledged() -
 @virtual
 async def test_a_command_the_tunnel_has_no_room_for_is_told_as_not_answered() -> None:
     async with lab() as made:
-        responses = [
-            made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID))) for _ in range(17)
-        ]
+        responses = [made.read_version(HCALCS_ID) for _ in range(17)]
         with pytest.raises(NoResponseError, match="16 messages wait for this tunnel already"):
             await responses[-1]
         assert not responses[0].done()
@@ -252,7 +302,7 @@ async def test_one_who_waits_no_longer_does_no_harm() -> None:
     async with lab() as made:
         device = await made.joined(HCALCS, JobKind.HCALCS)
         for answers in (True, False):
-            response = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(HCALCS_ID)))
+            response = made.read_version(HCALCS_ID)
             await asyncio.sleep(1)
             response.cancel()
             if answers:

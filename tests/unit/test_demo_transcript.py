@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from hanota.dcc.device_record import DeviceRecord
+from hanota.dcc.product_entry import ProductEntry
 from hanota.demo.run import DemoOptions, run_demo
 from hanota.demo.transcript import describe, is_milestone, parties
-from hanota.duis.request import ReadFirmwareVersion
+from hanota.duis.inventory import CplStatus, DeviceType
+from hanota.duis.request import HanDeviceLogChange, UpdateHanDeviceLog
 from hanota.emulator.loop import run_virtual
-from hanota.errors import RemoteProtocolError
+from hanota.errors import RadioError, RemoteProtocolError
 from hanota.gbcs.crypto import sign
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.hub import HubSettings
@@ -23,11 +26,57 @@ from hanota.ota.commands import ImageBlockRequest, QueryDeviceSpecificFileReques
 from hanota.ota.elements import SubElement
 from hanota.ota.header import OtaHeader
 from hanota.zcl import ClusterId, Status
-from tests.hub_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, activation_alert, image, lab
+from tests.hub_support import (
+    EPOCH,
+    HCALCS,
+    HUB,
+    PPMID,
+    STRANGER,
+    SUPPLIER,
+    activation_alert,
+    image,
+    lab,
+    outcome_of,
+)
 
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
 REMOVED = Event(1, EPOCH, EventKind.DEVICE_REMOVED, Party.DCC, Party.HUB, PPMID_ID)
-"""CCS02 is not served yet, so no run has one."""
+SERVED = (
+    Event(
+        1,
+        EPOCH,
+        EventKind.DOCUMENT_DELIVERED,
+        Party.DCC,
+        Party.SERVICE_USER,
+        detail={"document": 7, "service_user": str(SUPPLIER.eui64), "octets": 900, "status": 204},
+    ),
+    Event(
+        2,
+        EPOCH,
+        EventKind.DOCUMENT_GIVEN_UP,
+        Party.DCC,
+        Party.SERVICE_USER,
+        detail={"document": 8, "service_user": str(SUPPLIER.eui64), "octets": 900, "reason": "refused"},
+    ),
+    Event(
+        3,
+        EPOCH,
+        EventKind.DAEMON_STARTED,
+        Party.HUB,
+        Party.HUB,
+        detail={"version": "1.0", "url": "http://127.0.0.1:8079"},
+    ),
+    Event(4, EPOCH, EventKind.DAEMON_STOPPING, Party.HUB, Party.HUB),
+    Event(
+        5,
+        EPOCH,
+        EventKind.STORE_PRUNED,
+        Party.HUB,
+        Party.HUB,
+        detail={"events": 12, "jobs": 0, "images": 1, "requests": 3},
+    ),
+)
+"""What the daemon, its gateway and its pruning tell: no hub alone does."""
 
 
 async def trouble() -> list[Event]:
@@ -52,7 +101,7 @@ async def trouble() -> list[Event]:
         made.hub.key_establishment_failed(PPMID_ID, "BAD_KEY_CONFIRM from the device")
         made.hub.device_left(PPMID_ID)
         with pytest.raises(RemoteProtocolError):
-            _ = made.dcc.read_firmware_version(ReadFirmwareVersion(made.request_id(STRANGER.eui64)))
+            _ = made.read_version(STRANGER.eui64)
         return made.events
 
 
@@ -89,6 +138,28 @@ async def campaign() -> list[Event]:
         return made.events
 
 
+async def device_log() -> list[Event]:
+    """Return the events of a run in which the Device Log and the lists change."""
+    async with lab() as made:
+        made.inventory.put(DeviceRecord(STRANGER.eui64, DeviceType.PPMID))
+        entry = ProductEntry(bytes(32), DeviceType.PPMID, "01000001")
+        made.products.put(entry)
+        made.products.put(replace(entry, status=CplStatus.WITHDRAWN))
+        made.radio.permit_joining = refused  # type: ignore[method-assign, assignment]
+        added = UpdateHanDeviceLog(
+            made.request_id(HUB.eui64), STRANGER.eui64, HanDeviceLogChange.ADD, bytes(16), 90
+        )
+        await outcome_of(made.dcc.submit(added))
+        removed = UpdateHanDeviceLog(made.request_id(HUB.eui64), STRANGER.eui64, HanDeviceLogChange.REMOVE)
+        await outcome_of(made.dcc.submit(removed))
+        await asyncio.sleep(1)
+        return made.events
+
+
+async def refused(*_: object) -> None:
+    raise RadioError("the coordinator is lost")
+
+
 @pytest.fixture(scope="module")
 def events() -> list[Event]:
     """Events of a demonstration, of a run with trouble, and those no run has."""
@@ -100,7 +171,7 @@ def events() -> list[Event]:
         on_notice=lambda *_: None,
     )
     assert run_virtual(demo).succeeded
-    return [*told, *run_virtual(trouble()), *run_virtual(campaign()), REMOVED]
+    return [*told, *run_virtual(trouble()), *run_virtual(campaign()), *run_virtual(device_log()), *SERVED]
 
 
 @pytest.mark.parametrize("kind", EventKind)

@@ -355,16 +355,6 @@ def test_a_counter_never_raised_is_at_zero_and_must_go_higher(store: Store, valu
         store.raise_counter("sent", PPMID, value)
 
 
-def test_attack_replayed_service_request_is_known_after_a_restart(store: Store, path: Path) -> None:
-    assert store.add_service_request(REQUEST, "11.1", 1.0)
-    assert not store.add_service_request(REQUEST, "11.1", 2.0)
-
-    with restarted(path) as again:
-        assert not again.add_service_request(REQUEST, "11.1", 3.0)
-        assert again.add_service_request(REQUEST, "11.4", 3.0)
-        assert again.add_service_request(REQUEST.replace(":1000", ":1001"), "11.1", 3.0)
-
-
 def test_a_store_in_memory_holds_until_it_is_closed() -> None:
     with closing(SqliteStore(":memory:")) as one, closing(SqliteStore(":memory:")) as other:
         record(one)
