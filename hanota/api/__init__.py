@@ -1,0 +1,1 @@
+"""HTTP: the DUIS gateway, REST beside it, the event stream."""

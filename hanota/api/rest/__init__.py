@@ -1,0 +1,1 @@
+"""REST: devices, images, jobs and events for people and programs without DUIS."""

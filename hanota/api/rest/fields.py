@@ -1,0 +1,108 @@
+"""Values in REST bodies and paths: EUI-64s, hex, base64 and times in the forms people write."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+
+from hanota.errors import RemoteProtocolError
+from hanota.eui64 import Eui64
+from hanota.timestamps import iso
+
+EXAMPLE_EUI64: Final = "00-DB-12-34-56-78-90-A4"
+SHORTEST_DIGEST: Final = 4
+"""Octets that a digest may be cut to."""
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2105
+"""ZigBee's UTCTime counts seconds since 2000 in 32 bits, most of them since 1970 in as many elsewhere."""
+
+
+def _eui64(value: object) -> Eui64:
+    if isinstance(value, Eui64):
+        return value
+    if not isinstance(value, str) or not value.isascii():
+        raise ValueError("an EUI-64 is written as 16 hex digits")
+    try:
+        return Eui64.parse(value)
+    except RemoteProtocolError as error:
+        raise ValueError(str(error)) from None
+
+
+def _hexadecimal(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return bytes.fromhex(value) if isinstance(value, str) else _not("hex digits")
+    except ValueError:
+        return _not("hex digits")
+
+
+def _base64(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return binascii.a2b_base64(value, strict_mode=True) if isinstance(value, str) else _not("base64")
+    except ValueError:
+        return _not("base64")
+
+
+def _not(what: str) -> bytes:
+    raise ValueError(f"expected {what}")
+
+
+def _time(value: object) -> Any:
+    """Take an ISO 8601 text alone: a number could be seconds or milliseconds."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("expected a date and time with time zone, such as 2030-01-15T09:00:00Z")  # noqa: TRY004
+    return value
+
+
+def _within(time: datetime) -> datetime:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return time
+
+
+def _text_schema(description: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, **more})
+
+
+EuiField = Annotated[
+    Eui64,
+    PlainValidator(_eui64),
+    PlainSerializer(str, return_type=str),
+    _text_schema("An EUI-64.", examples=[EXAMPLE_EUI64]),
+]
+HexField = Annotated[
+    bytes,
+    PlainValidator(_hexadecimal),
+    PlainSerializer(bytes.hex, return_type=str),
+    _text_schema("Octets in hex."),
+]
+Base64Field = Annotated[
+    bytes,
+    PlainValidator(_base64),
+    PlainSerializer(lambda octets: base64.b64encode(octets).decode(), return_type=str),
+    _text_schema("Octets in base64.", format="byte"),
+]
+DigestField = Annotated[
+    HexField,
+    Field(min_length=SHORTEST_DIGEST, max_length=32),
+    _text_schema("The SHA-256 of an image's file in hex, or its first octets where they suffice."),
+]
+TimeField = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_within)]
+"""A point in time that a client gives, one that ZigBee's UTCTime has."""
+SecondsField = Annotated[
+    float, PlainSerializer(iso, return_type=str), _text_schema("A point in time.", format="date-time")
+]
+"""Unix seconds, told in ISO 8601."""
