@@ -15,7 +15,6 @@ from hanota.cli.output import console, fail
 from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
     from hanota.clock import Clock
@@ -25,10 +24,12 @@ if TYPE_CHECKING:
     from hanota.emulator.emulation.nodes import LabKeys
     from hanota.emulator.emulation.ports import Port
     from hanota.eui64 import Eui64
-    from hanota.zse.cbke import CbkeCredentials
+    from hanota.zse.cbke import SiteCredentials
 
 LOOPBACK: Final = "127.0.0.1"
 """Where --tcp listens unless told otherwise: whoever reaches the port drives the dongle."""
+LAB_SUITE: Final = 2
+"""What the usual devices establish their link keys with in a lab."""
 ADAPTERS: Final = {"znp": "zstack", "ezsp": "ember"}
 """What zigbee2mqtt calls the radio families."""
 
@@ -51,6 +52,16 @@ def emulate(
         Path | None,
         typer.Option(help="Write here what a hub needs to establish keys with the devices that do so."),
     ] = None,
+    lab: Annotated[
+        Path | None,
+        typer.Option(help="Take everybody's keys of this lab: the folder of `hanota run`'s keys.lab."),
+    ] = None,
+    relay: Annotated[
+        Path | None,
+        typer.Option(
+            help="Offer a relay board (LCUS) that switches the devices, at a terminal of this name."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same keys and the same air every time.")] = 0,
 ) -> None:
     """Run an emulated ZigBee dongle, and devices behind it, until Ctrl-C.
@@ -60,7 +71,16 @@ def emulate(
     try:
         asyncio.run(
             _run(
-                radio, pty, tcp, han, state=state, control=control, hub_credentials=hub_credentials, seed=seed
+                radio,
+                pty,
+                tcp,
+                han,
+                state=state,
+                control=control,
+                hub_credentials=hub_credentials,
+                lab=lab,
+                relay=relay,
+                seed=seed,
             )
         )
     except HanotaError as error:
@@ -76,6 +96,8 @@ async def _run(
     state: Path | None,
     control: Path | None,
     hub_credentials: Path | None,
+    lab: Path | None,
+    relay: Path | None,
     seed: int,
 ) -> None:
     # The emulator is loaded by this command alone, and only when it runs.
@@ -84,22 +106,21 @@ async def _run(
     from hanota.emulator.emulation.entries import default_han  # noqa: PLC0415
     from hanota.emulator.emulation.han import Han  # noqa: PLC0415
     from hanota.emulator.emulation.han_file import read_han_file  # noqa: PLC0415
-    from hanota.emulator.emulation.lab_credentials import (  # noqa: PLC0415
-        make_lab_credentials,
-        write_hub_credentials,
-    )
+    from hanota.emulator.emulation.lab_credentials import write_hub_credentials  # noqa: PLC0415
     from hanota.emulator.emulation.run import run_emulation  # noqa: PLC0415
     from hanota.emulator.emulation.state_file import read_state  # noqa: PLC0415
 
-    file = default_han() if han_file is None else read_han_file(han_file)
+    # In a lab there is a hub with credentials to establish keys with.
+    usual = default_han(None if lab is None else LAB_SUITE)
+    file = usual if han_file is None else read_han_file(han_file)
     clock = SystemClock()
-    lab = make_lab_credentials(file, now=clock.now(), seed=seed)
+    keys, hub = _seed_keys(file, clock, seed) if lab is None else _lab_keys(file, clock, lab)
     if hub_credentials is not None:
-        write_hub_credentials(hub_credentials, lab.hub)
+        write_hub_credentials(hub_credentials, hub)
     han = Han(
         file,
         radio,
-        keys=_lab_keys(file, clock, seed, lab.devices),
+        keys=keys,
         clock=clock,
         tell=partial(_tell, clock),
         seed=seed,
@@ -112,20 +133,38 @@ async def _run(
 
         def started(commands: Control, port: Port) -> None:
             _introduce(file, radio, port, control)
-            _introduce_credentials(file, hub_credentials)
+            _introduce_bench(file, relay)
+            _introduce_credentials(file, hub_credentials, lab)
             use(commands)
 
         await run_emulation(
-            han, _port(han, pty, tcp), control=control, state=state, started=started, stop=stop
+            han,
+            _port(han, pty, tcp),
+            control=control,
+            state=state,
+            started=started,
+            stop=stop,
+            relay=relay,
         )
 
 
-def _lab_keys(file: HanFile, clock: Clock, seed: int, cbke: Mapping[Eui64, CbkeCredentials]) -> LabKeys:
+def _lab_keys(file: HanFile, clock: Clock, folder: Path) -> tuple[LabKeys, SiteCredentials]:
+    """Return the devices' keys, and the hub's, of the lab that a daemon has too."""
+    from hanota.daemon.emulated import lab_keys  # noqa: PLC0415  # see _run
+    from hanota.daemon.lab import Lab  # noqa: PLC0415  # beside it
+
+    lab = Lab.at(folder, clock.now())
+    return lab_keys(file, lab), lab.site(file.dongle.eui64)
+
+
+def _seed_keys(file: HanFile, clock: Clock, seed: int) -> tuple[LabKeys, SiteCredentials]:
     """Make the keys of everybody who brings none: the demonstration's, if it has the same seed."""
     from hanota.demo.parties import BROKER, SUPPLIER, make_parties  # noqa: PLC0415  # see _run
     from hanota.emulator.emulation.entries import Firmware  # noqa: PLC0415
+    from hanota.emulator.emulation.lab_credentials import make_lab_credentials  # noqa: PLC0415
     from hanota.emulator.emulation.nodes import LabKeys  # noqa: PLC0415
 
+    credentials = make_lab_credentials(file, now=clock.now(), seed=seed)
     parties = make_parties(
         supplier=SUPPLIER,
         broker=BROKER,
@@ -135,7 +174,7 @@ def _lab_keys(file: HanFile, clock: Clock, seed: int, cbke: Mapping[Eui64, CbkeC
         now=clock.now(),
         seed=seed,
     )
-    return LabKeys(parties.devices, parties.trust, cbke)
+    return LabKeys(parties.devices, parties.trust, credentials.devices), credentials.hub
 
 
 def _port(han: Han, pty: Path | None, tcp: str | None) -> AbstractAsyncContextManager[Port]:
@@ -164,11 +203,23 @@ def _introduce(file: HanFile, radio: str, port: Port, control: Path | None) -> N
         _say(f"commands at {control}")
 
 
-def _introduce_credentials(file: HanFile, hub_credentials: Path | None) -> None:
+def _introduce_bench(file: HanFile, relay: Path | None) -> None:
+    """Tell what a bench file wants to know."""
+    if relay is not None:
+        order = ", ".join(f"{channel} {device.eui64}" for channel, device in enumerate(file.devices, 1))
+        _say(f"relay board at {relay}, normally closed: channel {order}")
+    for device in file.devices:
+        if device.console is not None:
+            _say(f"console of {device.eui64} at {device.console}")
+
+
+def _introduce_credentials(file: HanFile, hub_credentials: Path | None, lab: Path | None) -> None:
     """Tell where a hub finds what it needs for the devices that establish a key."""
     suites = sorted({device.suite for device in file.devices if device.suite is not None})
     if hub_credentials is not None:
         _say(f"hub's credentials for key establishment in {hub_credentials}")
+    elif lab is not None:
+        _say(f'keys of the lab in {lab}; a hub with keys.lab = "{lab.absolute()}" knows them')
     elif suites:
         _say(f"suite {', '.join(map(str, suites))}: --hub-credentials FILE writes what the hub needs for it")
 

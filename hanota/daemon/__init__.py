@@ -1,0 +1,1 @@
+"""The daemon: everything composed, started, watched, drained and stopped."""
