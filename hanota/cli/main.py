@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hanota import __version__
-from hanota.cli import credentials, demo, duis, emulate, gbcs, image_library
+from hanota.cli import client, credentials, database, demo, duis, emulate, gbcs, image_library, radio, run
 from hanota.cli.output import console
 
 app = typer.Typer(
@@ -20,8 +20,12 @@ app.add_typer(image_library.app, name="image")
 app.add_typer(gbcs.app, name="gbcs")
 app.add_typer(duis.app, name="duis")
 app.add_typer(credentials.app, name="credentials")
+app.add_typer(database.app, name="database")
+app.add_typer(radio.app, name="radio")
+app.add_typer(client.app, name="client")
 app.command(name="demo")(demo.demo)
 app.command(name="emulate")(emulate.emulate)
+app.command(name="run")(run.run)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001  # Typer hands a callback its option's value

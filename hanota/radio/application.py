@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
 
+    from hanota.radio.facts import CoordinatorFacts, NetworkFacts
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.settings import RadioSettings
 
@@ -268,6 +269,17 @@ class HanApplication(ControllerApplication):  # type: ignore[misc]  # zigpy is p
     @property
     def link_keys(self) -> LinkKeyTable:
         """The coordinator's link keys."""
+        raise NotImplementedError
+
+    async def facts(self, network: NetworkFacts | None) -> CoordinatorFacts:
+        """Ask the coordinator, which need not be on its network, what it is."""
+        raise NotImplementedError
+
+    async def write_eui64(self, eui64: Eui64, *, burn: bool) -> None:
+        """Give the coordinator another EUI-64 and restart it; raise RadioError where it takes none.
+
+        `burn` allows what can be done once only.
+        """
         raise NotImplementedError
 
     # -- the doors ---------------------------------------------------------------------------------------

@@ -199,6 +199,12 @@ class Coordinator:
         except Exception as error:
             raise RadioError(f"cannot let {device} join: {self.text(reason(error))}") from error
 
+    def remove(self, device: Eui64) -> None:
+        """Tell `device`, which is not admitted any more, to leave the network, and forget its link key."""
+        self.expel(device)
+        if self._links is not None:
+            self._links.establishment.removed(device)
+
     # -- what key establishment needs (KeyEstablishment.Radio) -------------------------------------------
 
     @property

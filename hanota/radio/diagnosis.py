@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+from serialx.common import UnknownUriScheme
+
 
 def reason(error: BaseException) -> str:
     """Return what went wrong in words; the libraries raise errors without any."""
@@ -13,15 +17,29 @@ def reason(error: BaseException) -> str:
 
 def hint(error: BaseException) -> str | None:
     """Return what to do about an error of opening a coordinator."""
-    match _cause(error):
+    return _hint(error) or _hint(_cause(error))
+
+
+def _hint(error: BaseException) -> str | None:
+    match error:
         case FileNotFoundError():
-            return "is the dongle plugged in? `ls /dev/serial/by-id`"
+            return "is the dongle plugged in? `hanota radio list` shows the ports there are"
         case PermissionError():
-            return "close the other program on this port, or join the group dialout"
+            return (
+                "close the other program on this port (`fuser -v` names it), or join the group dialout:"
+                " `sudo usermod -aG dialout $USER`, then log in again"
+            )
         case ConnectionError():
             return "is the other end of the line listening?"
         case TimeoutError():
-            return "is this the right port, baud rate and radio family?"
+            return "is this the right port, baud rate and radio family? `hanota radio probe` finds out"
+        case OSError(errno=errno.ENOTTY | errno.EISDIR):
+            return "this is no serial port; `hanota radio list` shows those there are"
+        case UnknownUriScheme():
+            return (
+                "an emulated dongle is in the process that made it;"
+                " `hanota emulate --pty ./ttyHAN` makes one for other programs"
+            )
         case _:
             return None
 

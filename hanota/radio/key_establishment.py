@@ -140,6 +140,12 @@ class KeyEstablishment:
         self._advance()
         self.spawn(self._erase(device))
 
+    def removed(self, device: Eui64) -> None:
+        """Hear that a device is not admitted any more: its key goes."""
+        self._keys.void(device)
+        self.left(device)
+        self.spawn(self._erase(device))
+
     def came_back(self, device: Eui64) -> None:
         """Hear that a device joined, in a way that may have cost the coordinator its key."""
         if device in self._keys:

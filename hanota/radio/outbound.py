@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import zigpy.exceptions
 import zigpy.types as t
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hanota.radio.families import Family
     from hanota.radio.peers import Address, Peers
     from hanota.radio.settings import RadioSettings
+
+T = TypeVar("T")
 
 _PRIORITIES: Final = {
     # zigpy's own CRITICAL would pass its limit on frames in flight altogether.
@@ -214,8 +216,8 @@ class Outbound:
             await unless_lost(session, self._room.wait(packet.priority))
 
 
-async def unless_lost(session: Session, work: Awaitable[object]) -> None:
-    """Await `work`, but cancel it and raise RadioError as soon as the coordinator is lost."""
+async def unless_lost(session: Session, work: Awaitable[T]) -> T:
+    """Return what `work` returns, but cancel it and raise RadioError as soon as the coordinator is lost."""
     task, lost = asyncio.current_task(), session.lost
     if task is None:
         raise LocalProtocolError("only a task can wait")
@@ -230,7 +232,7 @@ async def unless_lost(session: Session, work: Awaitable[object]) -> None:
 
     lost.add_done_callback(cancel)
     try:
-        await work
+        outcome = await work
     except asyncio.CancelledError as error:
         if not cancelled or task.uncancel() > 0:
             raise
@@ -244,3 +246,4 @@ async def unless_lost(session: Session, work: Awaitable[object]) -> None:
         lost.remove_done_callback(cancel)
     if lost.done():
         raise RadioError(f"the coordinator is gone: {lost.result()}")
+    return outcome

@@ -135,6 +135,8 @@ class Redaction:
     # -- records -----------------------------------------------------------------------------------------
 
     def _redact(self, record: logging.LogRecord) -> None:
+        if not record.name:
+            return  # an empty one, into which logging.makeLogRecord copies a record that passed here before
         library = _below(record.name, _LIBRARIES)
         if not library and not _below(record.name, _OTHERS):
             return

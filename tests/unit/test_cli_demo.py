@@ -263,7 +263,7 @@ def test_the_published_documents_run_unchanged_without_any_key_store(
     updated = [e["device"] for e in events if e["kind"] == "job.state" and e["state"] == "activated"]
     received = [event for event in events if event["kind"] == "service_request.received"]
     wanted = [device for event in received for device in event.get("devices", [])]
-    assert updated == wanted
+    assert sorted(updated) == sorted(wanted)
     assert len(updated) == len(names)
 
 
@@ -284,9 +284,9 @@ def test_a_published_11_3_far_in_the_future_is_not_waited_for() -> None:
 
 
 @needs_vectors
-def test_a_published_document_of_another_service_request_is_refused_by_name() -> None:
+def test_published_documents_that_bring_no_image_make_no_demonstration() -> None:
     name = "CCS01_8.11_SUCCESS_REQUEST_DUIS.XML"
-    fails_clearly(demo(*request_options(DUIS, name)), name, "8.11", hint=False)
+    fails_clearly(demo(*request_options(DUIS, name)), "none of the documents brings an image")
 
 
 @pytest.fixture

@@ -25,17 +25,27 @@ from hanota.duis.dcc_alert import (
     PpmidFirmwareUpgradeAlert,
     TransferResponseCode,
 )
+from hanota.duis.inventory import DeviceStatus, DeviceType, InventoryDevice
+from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.parse import parse_request
 from hanota.duis.request import (
     CANCELLATION,
+    HanDeviceLogChange,
+    Mpxn,
+    PropertyFilter,
     ReadFirmwareVersion,
+    ReadInventory,
     RequestId,
     ServiceReference,
+    SignedPreCommand,
+    UpdateHanDeviceLog,
     UpdatePpmidFirmware,
+    Uprn,
 )
 from hanota.duis.response import (
     DccAlertMessage,
     DeviceAlertMessage,
+    DspInventory,
     FutureDatedAlertCode,
     FutureDatedDeviceAlertMessage,
     GbcsPayload,
@@ -65,6 +75,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
+    from hanota.duis.request import ServiceRequest
     from hanota.duis.response import ResponseContent
 
 SCHEMA = TEMPLATES / "schema" / "DUIS Schema V5.4.xsd"
@@ -215,6 +226,49 @@ def test_when_an_activation_is_to_happen_is_shown() -> None:
     assert shown(build_request(read))["Service Request"].startswith("11.2 Read Firmware Version")
 
 
+INSTALL_CODE = bytes(range(16))
+
+
+@pytest.mark.parametrize(
+    ("request_", "facts"),
+    [
+        (
+            SignedPreCommand(ACTIVATE.request_id, PAYLOAD),
+            {
+                "Service Request": "11.3 Activate Firmware, Command Variant 5",
+                "Signed Pre-Command": f"CS06 pre-command, {len(PAYLOAD)} octets",
+            },
+        ),
+        (
+            UpdateHanDeviceLog(ACTIVATE.request_id, DEVICE, HanDeviceLogChange.ADD, INSTALL_CODE, 90),
+            {
+                "Service Request": "8.11 Update HAN Device Log, Command Variant 1",
+                "change": "Add",
+                "device": str(DEVICE),
+                "may join for": "90 s, with the install code in the document",
+                "when": "at once",
+            },
+        ),
+        (
+            UpdateHanDeviceLog(ACTIVATE.request_id, DEVICE, HanDeviceLogChange.REMOVE),
+            {"change": "Remove", "device": str(DEVICE)},
+        ),
+        (ReadInventory(ACTIVATE.request_id, DEVICE), {"of": f"device {DEVICE}"}),
+        (ReadInventory(ACTIVATE.request_id, Uprn(7)), {"of": "UPRN 7"}),
+        (ReadInventory(ACTIVATE.request_id, Mpxn("13")), {"of": "MPxN 13"}),
+        (
+            ReadInventory(ACTIVATE.request_id, PropertyFilter("SW1A 2AA", "10")),
+            {"of": "property 10, SW1A 2AA"},
+        ),
+    ],
+)
+def test_a_request_is_shown_in_words(request_: ServiceRequest, facts: dict[str, str]) -> None:
+    document = build_request(request_)
+
+    assert facts.items() <= shown(document).items()
+    assert INSTALL_CODE.hex().upper() not in run("show", "-", input_=document).output
+
+
 def test_a_signature_is_shown_as_not_verified() -> None:
     number = SUPPLIER.signing_certificate.certificate.serial_number
 
@@ -287,6 +341,34 @@ ACTIVATED = PpmidAlert(
         (
             replace(RESPONSE, body=DccAlertMessage(ACTIVATED)),
             {"DCC alert": "N39 PPMIDAlert", "alert code": "8F8B", "outcome": "ActivationFailure"},
+        ),
+        (
+            Response(
+                ResponseCode.I0,
+                TIME,
+                ResponseMessage(
+                    ServiceReference.READ_INVENTORY,
+                    DspInventory(
+                        (
+                            InventoryDevice(
+                                DEVICE,
+                                DeviceType.PPMID,
+                                DeviceStatus.COMMISSIONED,
+                                device_model="model 7",
+                                device_firmware_version="01000001",
+                            ),
+                        )
+                    ),
+                ),
+            ),
+            {
+                "Response": "to 8.2 Read Inventory",
+                "device": f"{DEVICE}: PPMID, Commissioned, model 7, version 01000001",
+            },
+        ),
+        (
+            Response(ResponseCode.E100, TIME, ResponseMessage(OtherServiceReference.of("5.1", "5.1"))),
+            {"Response": "to 5.1 not served", "Response Code": "E100"},
         ),
     ],
 )

@@ -20,6 +20,12 @@ from hanota.gbcs.activate_firmware import (
 )
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.crypto import protect, sign
+from hanota.gbcs.device_log import (
+    AccessResult,
+    add_device_command,
+    device_log_response,
+    remove_device_command,
+)
 from hanota.gbcs.lab_ca import LabCa
 from hanota.gbcs.read_firmware_version import (
     ReadFirmwareVersionResponse,
@@ -254,6 +260,41 @@ def test_for_people_everything_is_told_in_words(tmp_path: Path, keys: Path) -> N
         "transaction-id length: 1 octets wanted",
     ):
         assert words in result.stdout
+
+
+def test_device_log_changes_are_told_by_their_fields_but_the_install_code(tmp_path: Path, keys: Path) -> None:
+    parties = (BROKER.eui64, DEVICE.eui64, 7, SUPPLIER.eui64, 900)
+    install_code = bytes(range(16))
+    commands = (
+        add_device_command(
+            *parties, device=SUPPLIER.eui64, install_code=install_code, device_type=132, join_timeout=90
+        ),
+        remove_device_command(*parties, SUPPLIER.eui64),
+    )
+    octets = [
+        protect(message, BROKER.agreement_key, DEVICE.agreement_certificate.public_key).encode()
+        for command in commands
+        for message in (command, device_log_response(command, AccessResult.OTHER_REASON))
+    ]
+    file = tmp_path / "messages.hex"
+    file.write_text("\n".join(message.hex() for message in octets))
+
+    status, messages = decode(file, "--keystore", keys)
+
+    assert status == 0
+    assert [(message["use_case"], message["cra"], message["mac"]) for message in messages] == [
+        ("CCS01", "Command", "valid"),
+        ("CCS01", "Response", "valid"),
+        ("CCS02", "Command", "valid"),
+        ("CCS02", "Response", "valid"),
+    ]
+    assert messages[0]["payload"]["registerDevice"]["ieeeAddress"] == SUPPLIER.eui64.hex()
+    assert messages[1]["payload"]["registerDevice"] == 250
+    assert messages[2]["payload"] == {"unregisterDevice": {"ieeeAddress": SUPPLIER.eui64.hex()}}
+    assert messages[3]["payload"] == {"unregisterDevice": 250}
+    words = CliRunner().invoke(app, ["decode", str(file), "--keystore", str(keys)]).stdout
+    assert "250 (other reason)" in words
+    assert install_code.hex() not in json.dumps(messages) + words
 
 
 def test_every_reference_vector_is_in_order() -> None:

@@ -429,3 +429,18 @@ def test_a_tunnel_asked_for_anew_carries_what_waits() -> None:
     exchange(client, rebooted)
     assert client.events() == [TunnelClosed(0), TunnelOpened(0, 1500)]
     assert rebooted.events() == [TunnelOpened(0, 1500), DataReceived(MESSAGE)]
+
+
+def test_a_tunnel_closed_for_good_gives_up_what_waits_and_sends_nothing_more() -> None:
+    client, _ = opened()
+    waiting = TunnelClient()
+    waiting.send(MESSAGE, NOW)
+
+    client.close()
+    waiting.close()
+
+    assert client.events() == [TunnelClosed(0)]
+    assert waiting.events() == [SendFailed(MESSAGE, TunnelFailure.CLOSED)]
+    assert client.requests() == waiting.requests() == []
+    assert client.next_timer() is None
+    assert waiting.next_timer() is None

@@ -21,9 +21,12 @@ from hanota.radio.application import (
     to_eui64,
     to_ieee,
 )
+from hanota.radio.ezsp import REORDERED_VERSION
 from hanota.radio.ezsp.address_table import AddressTable
 from hanota.radio.ezsp.data import ApsHeader
+from hanota.radio.ezsp.facts import ezsp_facts, write_eui64
 from hanota.radio.ezsp.host import HanEzsp
+from hanota.radio.ezsp.key_frames import stored_keys
 from hanota.radio.ezsp.keys import EzspLinkKeys
 from hanota.radio.ezsp.unicast import Unicasts
 from hanota.radio.frame_size import single_frame
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
 
     from hanota.eui64 import Eui64
+    from hanota.radio.facts import CoordinatorFacts, NetworkFacts
 
 logger = logging.getLogger(__name__)
 
@@ -93,17 +97,32 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
     async def form_network(self, *, fast: bool = False) -> None:
         """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
         network = self.config["network"]
-        if network["extended_pan_id"] is None:
+        configured = network["extended_pan_id"]
+        if configured is None:
             (own,) = await self._ezsp.getEui64()
             network["extended_pan_id"] = t.ExtendedPanId(own)
-        await super().form_network(fast=fast)
+        try:
+            await super().form_network(fast=fast)
+        finally:
+            network["extended_pan_id"] = configured
 
     async def write_network_info(self, *, network_info: Any, node_info: Any) -> None:
-        """Write a network with the trust centre key of the settings, where they have one."""
+        """Write a network with the trust centre key of the settings, where they have one.
+
+        bellows erases an EUI-64 that was written, so it is written again unless another one is to be.
+        """
+        if node_info.ieee == t.EUI64.UNKNOWN:
+            (node_info.ieee,) = await self._ezsp.getEui64()
         key = self._settings.network.trust_centre_key
         if key is not None:
             network_info.stack_specific.setdefault("ezsp", {}).setdefault("hashed_tclk", key.hex())
         await super().write_network_info(network_info=network_info, node_info=node_info)
+
+    async def load_network_info(self, *, load_devices: bool = False) -> None:
+        """Read the network; with `load_devices` also every link key, which bellows misses from EZSP 14 on."""
+        await super().load_network_info(load_devices=load_devices)
+        if load_devices and self._ezsp.ezsp_version >= REORDERED_VERSION:
+            self.state.network_info.key_table = [key async for key in stored_keys(self._ezsp)]
 
     async def start_network(self) -> None:
         """Start, and take the address table over."""
@@ -144,6 +163,15 @@ class EzspApplication(HanApplication, ControllerApplication):  # type: ignore[mi
         if self._links is None:
             raise RadioError("the coordinator is not running")
         return self._links
+
+    async def facts(self, network: NetworkFacts | None) -> CoordinatorFacts:
+        """Ask the coordinator what it is."""
+        return await ezsp_facts(self._ezsp, network)
+
+    async def write_eui64(self, eui64: Eui64, *, burn: bool) -> None:
+        """Write another EUI-64 and restart; raise RadioError where this firmware takes none."""
+        await write_eui64(self._ezsp, eui64, burn=burn)
+        await self._reset()
 
     # -- frames ------------------------------------------------------------------------------------------
 

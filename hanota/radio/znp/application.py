@@ -11,19 +11,22 @@ import zigpy.types as t
 import zigpy_znp.commands as c
 import zigpy_znp.types as znp_t
 from zigpy_znp.exceptions import CommandNotRecognized, InvalidCommandResponse
-from zigpy_znp.types.nvids import OsalNvIds
 from zigpy_znp.zigbee.application import ControllerApplication
 
 from hanota.errors import RadioError
-from hanota.radio.application import CoordinatorResetError, HanApplication, to_eui64
+from hanota.radio.application import CoordinatorResetError, HanApplication, to_eui64, to_ieee
 from hanota.radio.frame import ReceivedFrame
 from hanota.radio.znp.data import INCOMING, data_request_ext
+from hanota.radio.znp.facts import own_eui64, write_eui64, znp_facts
 from hanota.radio.znp.huge import LARGEST_REQUEST, HugeZnp
 from hanota.radio.znp.keys import ZnpLinkKeys
 from hanota.zse.fragmentation import cut
 
 if TYPE_CHECKING:
     from zigpy.types import EUI64, KeyData
+
+    from hanota.eui64 import Eui64
+    from hanota.radio.facts import CoordinatorFacts, NetworkFacts
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +63,28 @@ class ZnpApplication(HanApplication, ControllerApplication):  # type: ignore[mis
     async def form_network(self, *, fast: bool = False) -> None:
         """Form with the coordinator's own EUI-64 as extended PAN id, unless one is configured (GBCS)."""
         network = self.config["network"]
-        if network["extended_pan_id"] is None:
-            own: EUI64 = await self._znp.nvram.osal_read(OsalNvIds.EXTADDR, item_type=t.EUI64)
-            network["extended_pan_id"] = t.ExtendedPanId(own)
-        await super().form_network(fast=fast)
+        configured = network["extended_pan_id"]
+        if configured is None:
+            network["extended_pan_id"] = t.ExtendedPanId(to_ieee(await own_eui64(self._znp)))
+        try:
+            await super().form_network(fast=fast)
+        finally:
+            network["extended_pan_id"] = configured
+
+    async def write_network_info(self, *, network_info: Any, node_info: Any) -> None:
+        """Write a network; the coordinator keeps an EUI-64 that was written, which zigpy-znp would erase."""
+        if node_info.ieee == t.EUI64.UNKNOWN:
+            node_info.ieee = to_ieee(await own_eui64(self._znp))
+        await super().write_network_info(network_info=network_info, node_info=node_info)
+
+    async def facts(self, network: NetworkFacts | None) -> CoordinatorFacts:
+        """Ask the coordinator what it is."""
+        return await znp_facts(self._znp, network)
+
+    async def write_eui64(self, eui64: Eui64, *, burn: bool) -> None:  # noqa: ARG002  # can be done again
+        """Write another EUI-64 and restart."""
+        await write_eui64(self._znp, eui64)
+        await self._znp.reset()
 
     async def start_network(self, *, read_only: bool = False) -> None:
         """Start, then let nobody join without an install code and listen for restarts."""

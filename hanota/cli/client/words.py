@@ -1,0 +1,81 @@
+"""What the daemon answers, in tables and words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hanota.cli.output import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SHORT_DIGEST: Final = 16
+"""Hex digits of a digest that tell images apart."""
+_GOOD: Final = frozenset({"activated", "held"})
+_BAD: Final = frozenset({"rejected", "invalid_image", "aborted", "expired", "cancelled", "failed"})
+
+
+def show_json(document: Any) -> None:
+    """Print one JSON document on one line."""
+    typer.echo(json.dumps(document))
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, nothing: str) -> None:
+    """Print rows under headings, or `nothing` where there are none; texts of the daemon are no markup."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(nothing, markup=False)
+
+
+def job_words(job: Mapping[str, Any]) -> str:
+    """Return how a job stands, in one line."""
+    state = str(job["state"])
+    words = [state if not job.get("reason") else f"{state}: {job['reason']}"]
+    if job.get("paused"):
+        words.append("paused")
+    if job.get("waits_for_approval"):
+        words.append("waits for approval")
+    if job.get("upgrade_at") and not job.get("ended"):
+        words.append(f"activates at {job['upgrade_at']}")
+    if job.get("failures"):
+        words.append(f"{job['failures']} failed downloads")
+    progress = job.get("progress")
+    if progress:
+        words.append(figures(progress))
+    return ", ".join(filter(None, words))
+
+
+def figures(progress: Mapping[str, Any]) -> str:
+    """Return percentage, rate and time left of a transfer."""
+    words = [f"{progress['percentage']:.0f} %"]
+    if progress.get("rate"):
+        words.append(f"{progress['rate']:,.0f} octets/s")
+    if progress.get("seconds_left") is not None:
+        words.append(f"{duration(progress['seconds_left'])} left")
+    return ", ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the two largest units that say something."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def colour(state: str) -> str:
+    """Return the colour of a job's state."""
+    return "green" if state in _GOOD else "red" if state in _BAD else "cyan"
