@@ -119,7 +119,7 @@ def test_a_device_without_a_row_is_invalid_where_the_inventory_is_required() -> 
         assert looked_at(made, PPMID).warning == UpdateFirmwareWarning(invalid=(PPMID,))
 
 
-@pytest.mark.parametrize("status", set(DeviceStatus) - {DeviceStatus.COMMISSIONED})
+@pytest.mark.parametrize("status", [each for each in DeviceStatus if each is not DeviceStatus.COMMISSIONED])
 def test_only_commissioned_devices_are_updated(status: DeviceStatus) -> None:
     with bench() as made:
         made.hub.log(PPMID)
