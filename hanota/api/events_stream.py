@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PRUNED: Final = "pruned"
+"""The type of the message that tells from which number on the journal is kept."""
 MEDIA_TYPE: Final = "text/event-stream"
 _BEYOND: Final = 2**62
 """More than any sequence number."""
@@ -92,6 +94,11 @@ def search(
                 if len(found) == limit:
                     return found, after
     return found, after
+
+
+def first_number(store: Store) -> int:
+    """Return the number of the oldest event that is kept, 1 where there was none; raise StoreError."""
+    return next((event.seq for event in store.events(limit=1)), 1)
 
 
 def last_number(store: Store) -> int:
@@ -159,6 +166,9 @@ class EventStreams:
             new.clear()
             events = self._store.events(after=after, limit=self.settings.page)
             if events:
+                if events[0].seq > after + 1:
+                    # Numbers have no gaps: those between are gone, whatever is meant.
+                    yield f"event: {PRUNED}\ndata: {json.dumps({'first': events[0].seq})}\n\n"
                 after = events[-1].seq
                 piece = "".join(map(_told, filter(meant, events)))
                 if piece:

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 RATE = 200
 """Requests a second."""
 DEVICES = 100
-SECONDS = 5.0
+SECONDS = 3.0
 FEW = 10
 """Devices where each is to have many requests in little time."""
 RATE_KEPT = 1.0

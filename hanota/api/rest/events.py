@@ -6,7 +6,15 @@ from fastapi import Header, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from hanota.api.events_stream import MEDIA_TYPE, EventFilter, EventStreams, kinds_of, last_number, search
+from hanota.api.events_stream import (
+    MEDIA_TYPE,
+    EventFilter,
+    EventStreams,
+    first_number,
+    kinds_of,
+    last_number,
+    search,
+)
 from hanota.api.rest.fields import EuiField
 from hanota.api.rest.routes import Routes
 
@@ -41,6 +49,9 @@ class EventList(BaseModel):
     events: list[EventView]
     next: int = Field(description="`after` of the next page; there is one where it differs from `last`.")
     last: int = Field(description="The number of the newest event.")
+    first: int = Field(
+        description="The number of the oldest event that is kept; those before it were pruned."
+    )
 
 
 def add(routes: Routes) -> None:
@@ -72,7 +83,10 @@ def add(routes: Routes) -> None:
             page=settings.largest_page,
         )
         return EventList(
-            events=[EventView.model_validate(event.to_json()) for event in found], next=looked, last=last
+            events=[EventView.model_validate(event.to_json()) for event in found],
+            next=looked,
+            last=last,
+            first=first_number(store),
         )
 
     @routes.get(
@@ -90,7 +104,10 @@ def add(routes: Routes) -> None:
             str | None, Header(max_length=20, description="Goes before `after`.")
         ] = None,
     ) -> Response:
-        """Follow the journal by server-sent events, each with its number; resume by `Last-Event-ID`."""
+        """Follow the journal by server-sent events, each with its number; resume by `Last-Event-ID`.
+
+        A message of the type `pruned` tells that events are gone, and the `first` number that is kept.
+        """
         begin = after
         if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
             begin = min(int(last_event_id), MAXIMUM_NUMBER)

@@ -65,6 +65,8 @@ async def _events(
     begin: dict[str, int] = {"newest": RECENT} if after is None else {"after": after}
     while True:
         page = await connection.get("/events", {**parameters, **begin, "limit": PAGE})
+        if page["first"] > begin.get("after", page["first"]) + 1:
+            stderr.print(f"the events before {page['first']} were pruned")
         for event in page["events"]:
             show(event)
         reached = page["next"]

@@ -26,6 +26,7 @@ class EventParser:
     """Of the newest event that came whole, and what to resume after."""
     _id: str | None = None
     _data: list[str] = field(default_factory=list)
+    _type: str = ""
 
     def feed(self, line: str) -> str | None:
         """Take one line, without its end; return an event's data when it is complete."""
@@ -33,11 +34,15 @@ class EventParser:
             if self._id is not None:
                 self.last_id, self._id = self._id, None
             data, self._data = self._data, []
-            return "\n".join(data) if data else None
+            kind, self._type = self._type, ""
+            # Of another type is what tells of the stream itself, such as that older events are gone.
+            return "\n".join(data) if data and not kind else None
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             self._data.append(value)
+        elif name == "event":
+            self._type = value
         elif name == "id" and "\0" not in value:
             self._id = value
         return None
