@@ -13,7 +13,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from hanota.errors import ConfigError, HanotaError
+from hanota.api.refused import RequestRefusedError
+from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,15 +89,8 @@ class Principal:
     role: Role
 
 
-class AccessRefusedError(HanotaError):
-    """A request is not let through; `status` is the HTTP status that says why."""
-
-    def __init__(
-        self, message: str, status: HTTPStatus, *, hint: str | None = None, retry_after: int | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.retry_after = retry_after
+class AccessRefusedError(RequestRefusedError):
+    """A request is not let through: 401, 403 or 429."""
 
 
 class Access:

@@ -27,6 +27,16 @@ DASHBOARD: Final = Path(__file__).parent / "dashboard"
 _METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class _Dashboard(StaticFiles):
+    """Files that browsers ask about each time: modules of two versions never run together."""
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        """Return a file, or that the browser has it already."""
+        response = super().file_response(*args, **more)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def create_app(context: ApiContext, dashboard: Path | None = DASHBOARD) -> FastAPI:
     """Return the app; `dashboard` is the folder of static files at `/`, served if it is there."""
     app = FastAPI(
@@ -44,7 +54,7 @@ def create_app(context: ApiContext, dashboard: Path | None = DASHBOARD) -> FastA
     app.include_router(operations.router(context))
     _add_watching(app, context)
     if dashboard is not None and dashboard.is_dir():
-        app.mount("/", StaticFiles(directory=dashboard, html=True), name="dashboard")
+        app.mount("/", _Dashboard(directory=dashboard, html=True), name="dashboard")
     return app
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from hanota.errors import HanotaError
+from hanota.api.refused import RequestRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +19,8 @@ _CHARSETS: Final = frozenset({"utf-8", "us-ascii"})
 """US-ASCII is UTF-8 as well."""
 
 
-class BodyRefusedError(HanotaError):
-    """A body is not taken; `status` is the HTTP status that says so."""
-
-    def __init__(
-        self, message: str, status: HTTPStatus, *, hint: str | None = None, retry_after: int | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.retry_after = retry_after
+class BodyRefusedError(RequestRefusedError):
+    """A body is not taken: 400, 408, 413, 415 or 503."""
 
 
 class BodyRoom:

@@ -10,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from hanota.api.access import AccessRefusedError
-from hanota.api.bodies import BodyRefusedError
+from hanota.api.refused import RequestRefusedError
 from hanota.dcc import codes
 from hanota.dcc.errors import RequestRejectedError
 from hanota.errors import (
@@ -65,7 +64,7 @@ def answer(
 def status_of(error: HanotaError) -> HTTPStatus:
     """Return the HTTP status that says whose fault an error is."""
     match error:
-        case AccessRefusedError() | BodyRefusedError():
+        case RequestRefusedError():
             return error.status
         case NotFoundError():
             return HTTPStatus.NOT_FOUND
@@ -88,12 +87,12 @@ async def _tell_hanota_error(_: Request, error: Exception) -> Response:
         raise error
     status = status_of(error)
     headers = {}
-    retry_after = getattr(error, "retry_after", None)
+    retry_after = error.retry_after if isinstance(error, RequestRefusedError) else None
     if retry_after is None and status is HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after = RETRY_AFTER
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    if isinstance(error, AccessRefusedError | BodyRefusedError):
+    if isinstance(error, RequestRefusedError):
         headers["Connection"] = "close"  # on which a body may still be arriving that nobody reads
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

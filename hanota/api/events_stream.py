@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from hanota.api.bodies import BodyRefusedError
+from hanota.api.refused import RequestRefusedError
 from hanota.errors import StoreError
 
 if TYPE_CHECKING:
@@ -134,9 +134,9 @@ class EventStreams:
         return self._clients
 
     def respond(self, after: int, meant: Callable[[Event], bool]) -> EventStreamResponse:
-        """Return a stream of the events meant above `after`; raise BodyRefusedError (503)."""
+        """Return a stream of the events meant above `after`; raise RequestRefusedError (503)."""
         if self._clients >= self.settings.clients:
-            raise BodyRefusedError(
+            raise RequestRefusedError(
                 f"{self._clients} clients follow the events already",
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 hint="end one, or raise api.events.clients",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from hanota.api.gateway_codes import code_of
+from hanota.dcc.codes import code_of
 from hanota.dcc.submission import Submission
 from hanota.duis.document import DuisError
 from hanota.duis.header import parse_header

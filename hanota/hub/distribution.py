@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hanota.hub.jobs import Job
     from hanota.hub.journal import Journal
     from hanota.hub.ports import HanFrame, Store
-    from hanota.hub.progress import Progress
+    from hanota.hub.progress import Progress, Signal
     from hanota.hub.refusals import Refusals
     from hanota.hub.settings import HubSettings
     from hanota.ota.image import OtaFile
@@ -189,11 +189,18 @@ class Distribution:
         """Return how far each transfer is."""
         return self._transfers.progress()
 
+    def signal(self, device: Eui64) -> Signal:
+        """Return how a device's last frame was heard."""
+        return self._transfers.signals.last(device)
+
     # -- frames and time -----------------------------------------------------------------------------------
+
+    def heard(self, frame: HanFrame) -> None:
+        """Note how an admitted device is heard, by a frame on any cluster."""
+        self._transfers.signals.heard(frame.device, frame.lqi, frame.rssi)
 
     def receive(self, frame: HanFrame) -> None:
         """Take one ZCL frame on the OTA Upgrade cluster."""
-        self._transfers.signals.heard(frame.device, frame.lqi, frame.rssi)
         self._server.receive(frame.device, frame.data, frame.at, self._delivery.room(frame.device))
 
     def device_ready(self, device: Eui64) -> None:

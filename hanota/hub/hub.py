@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hanota.errors import LocalProtocolError, RadioError, StoreError
+from hanota.errors import LocalProtocolError, RadioError
 from hanota.hub.activation_watch import ActivationWatch
 from hanota.hub.admission import Admission
 from hanota.hub.delivery import Delivery
@@ -18,6 +16,7 @@ from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
 from hanota.hub.link_keys import LinkKeys
 from hanota.hub.own_commands import OwnCommands
+from hanota.hub.pump import Pump
 from hanota.hub.refusals import Refusals
 from hanota.hub.settings import HubSettings
 from hanota.hub.transfer_alerts import TransferAlerts
@@ -25,10 +24,10 @@ from hanota.hub.tunnels import Tunnels
 from hanota.zcl import ClusterId
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hanota.clock import Clock
+    from hanota.errors import StoreError
     from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
     from hanota.gbcs.keystore import KeyStore
@@ -44,11 +43,9 @@ if TYPE_CHECKING:
         Store,
         Uplink,
     )
-    from hanota.hub.progress import Progress
+    from hanota.hub.progress import Progress, Signal
 
 __all__ = ["Hub", "HubSettings"]
-
-logger = logging.getLogger(__name__)
 
 
 class Hub:
@@ -73,13 +70,9 @@ class Hub:
         self._radio, self._store, self._journal, self._clock = radio, store, journal, clock
         self._settings = settings or HubSettings()
         self._uplink: Uplink | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._running = self._pumping = self._work_left = False
-        self.store_fault: StoreError | None = None
-        """Why the last event could not be stored, None as long as the store works."""
+        self._pump = Pump(journal, clock)
         self._device_log = DeviceLog(store, journal)
-        self._delivery = Delivery(radio, self._settings.frames_waiting, self._spawn)
+        self._delivery = Delivery(radio, self._settings.frames_waiting, self._pump.spawn)
         self._link_keys = LinkKeys(store, journal)
         self._ready: set[Eui64] = set()
         self.jobs = JobBook(store, journal, clock)
@@ -95,7 +88,7 @@ class Hub:
             self.refusals,
             clock,
             settings=self._settings,
-            wake=self._wake,
+            wake=self._pump.wake,
             transfer_ended=alerts.transfer_ended,
         )
         self._admission = Admission(
@@ -103,8 +96,8 @@ class Hub:
             self._device_log,
             self._link_keys,
             journal,
-            spawn=self._spawn,
-            storing=self._storing,
+            spawn=self._pump.spawn,
+            storing=self._pump.storing,
             cancel=self._distribution.cancel,
             forget=self._forget,
         )
@@ -120,7 +113,7 @@ class Hub:
             self.refusals,
             clock=clock,
             settings=self._settings.tunnel,
-            wake=self._wake,
+            wake=self._pump.wake,
             message_received=self._message_received,
             message_delivered=self._message_delivered,
             send_failed=self._send_failed,
@@ -136,6 +129,11 @@ class Hub:
         """The CHF Device Log."""
         return self._device_log.entries
 
+    @property
+    def store_fault(self) -> StoreError | None:
+        """Why the last event could not be stored, None as long as the store works."""
+        return self._pump.fault
+
     def is_ready(self, device: Eui64) -> bool:
         """Tell whether the device may be talked to: it joined, and has its link key where one is due."""
         return device in self._ready
@@ -147,24 +145,18 @@ class Hub:
         self._distribution.resume()
         self._watch.take_up(self.jobs.open_jobs(), self._clock.now())
         await self._radio.start(self)
-        self._running = True
+        self._pump.start((self._distribution, self._tunnels), (self._watch,), self._expire)
         if not self._radio.needs_established_key:
             # Where a key is due, the radio tells which devices still have theirs.
             now = self._clock.now()
             for device in self._device_log:
                 self._ready.add(device)
                 self._tunnels.open(device, now)
-        self._wake()
+        self._pump.wake()
 
     async def stop(self) -> None:
         """Stop the radio and everything under way; what is stored goes on at the next start."""
-        self._running = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pump.stop()
         await self._radio.stop()
 
     # -- what the WAN asks for ---------------------------------------------------------------------------
@@ -205,13 +197,13 @@ class Hub:
         Raise RemoteProtocolError for the image's fault, LocalProtocolError for options that cannot be.
         """
         jobs = self._distribution.distribute(request_id, kind, image, devices, options)
-        self._wake()
+        self._pump.wake()
         return jobs
 
     def approve(self, device: Eui64) -> None:
         """Let a device have the last block of its image; LocalProtocolError where none waits for that."""
         self._distribution.approve(device)
-        self._wake()
+        self._pump.wake()
 
     def pause(self, devices: Iterable[Eui64] | None = None, *, reason: str) -> None:
         """Have devices wait with their next image blocks, with None all that have a job now."""
@@ -224,7 +216,7 @@ class Hub:
     def read_client_attributes(self, device: Eui64) -> None:
         """Ask a device for the attributes of its OTA Upgrade client; event CLIENT_ATTRIBUTES tells them."""
         self._distribution.read_attributes(device)
-        self._wake()
+        self._pump.wake()
 
     def add_device_file(self, device: Eui64, data: bytes) -> None:
         """Have an OTA file of sub-elements ready for `device` to ask for (Query Device Specific File).
@@ -241,7 +233,7 @@ class Hub:
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if it has one; the transfer is answered ABORT."""
         self._distribution.cancel(device, reason)
-        self._wake()
+        self._pump.wake()
 
     def relay(self, device: Eui64, octets: bytes) -> None:
         """Carry one GBCS message to a device, unchanged, or carry it out soon where it is for the hub itself.
@@ -254,18 +246,18 @@ class Hub:
             asyncio.get_running_loop().call_soon(self.execute, octets)
             return
         self._tunnels.send(device, octets, self._clock.now())
-        self._wake()
+        self._pump.wake()
 
     def execute(self, octets: bytes) -> None:
         """Carry out a GBCS command to the hub itself; one that does not verify is noted and not answered."""
-        if self._own_commands is not None and self._running:
-            with self._storing():
+        if self._own_commands is not None and self._pump.running:
+            with self._pump.storing():
                 self._own_commands.execute(octets)
 
     def settle(self, device: Eui64, trigger: Trigger, reason: str = "") -> None:
         """Move the device's open job, if it has one, by a statement that the DCC has verified."""
         self._distribution.settle(device, trigger, reason)
-        self._wake()
+        self._pump.wake()
 
     def settle_activation(self, device: Eui64, firmware_version: bytes) -> None:
         """End the device's open job by the verified version it now runs (4 octets): the job's, or another."""
@@ -282,6 +274,10 @@ class Hub:
         """Return how far each transfer under way is."""
         return self._distribution.progress()
 
+    def signal(self, device: Eui64) -> Signal:
+        """Return how a device's last frame was heard."""
+        return self._distribution.signal(device)
+
     # -- what the radio tells (RadioListener) ------------------------------------------------------------
 
     def is_admitted(self, device: Eui64) -> bool:
@@ -293,7 +289,8 @@ class Hub:
         if not self.is_admitted(frame.device):
             self.frame_refused(frame.device, frame.cluster, "not in the Device Log")
             return
-        with self._storing():
+        self._distribution.heard(frame)
+        with self._pump.storing():
             match frame.cluster:
                 case ClusterId.OTA_UPGRADE:
                     self._distribution.receive(frame)
@@ -301,11 +298,11 @@ class Hub:
                     self._tunnels.receive(frame)
                 case _:
                     self.frame_refused(frame.device, frame.cluster, "the hub does not serve this cluster")
-        self._wake()
+        self._pump.wake()
 
     def frame_refused(self, device: Eui64 | None, cluster: int, reason: str) -> None:
         """Note a frame that the radio refused."""
-        with self._storing():
+        with self._pump.storing():
             self._journal.record(
                 EventKind.FRAME_REFUSED,
                 Party.RADIO,
@@ -316,7 +313,7 @@ class Hub:
 
     def device_joined(self, device: Eui64) -> None:
         """Note a join; the device is talked to when it is ready."""
-        with self._storing():
+        with self._pump.storing():
             self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
 
     def device_ready(self, device: Eui64) -> None:
@@ -324,22 +321,22 @@ class Hub:
         self._ready.add(device)
         self._tunnels.reopen(device, self._clock.now())
         self._distribution.device_ready(device)
-        self._wake()
+        self._pump.wake()
 
     def link_key_established(self, device: Eui64, key: EstablishedKey) -> None:
         """Store and note a link key; `established_keys` has it only where that succeeded."""
-        with self._storing():
+        with self._pump.storing():
             self._link_keys.add(device, key)
 
     def link_key_lost(self, device: Eui64, reason: str) -> None:
         """Forget a link key that is good no more; the device's job and messages wait for another."""
         self._ready.discard(device)
-        with self._storing():
+        with self._pump.storing():
             self._link_keys.lose(device, reason)
 
     def key_establishment_failed(self, device: Eui64, reason: str) -> None:
         """Note a key establishment that ended without a key."""
-        with self._storing():
+        with self._pump.storing():
             self.refusals.record(
                 EventKind.KEY_ESTABLISHMENT_FAILED,
                 Party.DEVICE,
@@ -355,12 +352,12 @@ class Hub:
     def device_left(self, device: Eui64) -> None:
         """Note a leave; its job and its messages wait for it to come back."""
         self._ready.discard(device)
-        with self._storing():
+        with self._pump.storing():
             self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
 
     def radio_state_changed(self, state: RadioState, reason: str) -> None:
         """Note that the coordinator came or went; transfers go on where the devices ask."""
-        with self._storing():
+        with self._pump.storing():
             self._journal.record(
                 EventKind.RADIO_STATE,
                 Party.RADIO,
@@ -377,7 +374,7 @@ class Hub:
 
     def _message_delivered(self, device: Eui64, octets: bytes) -> None:
         if self._uplink is not None:
-            with self._storing():
+            with self._pump.storing():
                 self._uplink.message_delivered(device, octets)
 
     def _send_failed(self, device: Eui64, octets: bytes, reason: str) -> None:
@@ -387,69 +384,12 @@ class Hub:
     def _forget(self, device: Eui64) -> None:
         """Break off with a device that is in the Device Log no more."""
         self._ready.discard(device)
-        with self._storing():
+        with self._pump.storing():
             self._tunnels.close(device)
-        self._wake()
-
-    @contextmanager
-    def _storing(self) -> Iterator[None]:
-        """Do what the HAN asks as long as the store works.
-
-        Where it fails (disk full) nothing is answered, as if the frame had been lost on the air: the device
-        asks again, and is answered once there is room.
-        """
-        try:
-            yield
-        except StoreError as error:
-            self.store_fault = error
-            logger.error("%s", error)  # noqa: TRY400  # what to do is in the message, not in a traceback
-        else:
-            self.store_fault = None
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _wake(self) -> None:
-        """Send what is due once the transaction has committed: no frame leaves before its row is there."""
-        self._journal.after_commit(self._pump)
-
-    def _pump(self) -> None:
-        """Send what is due and set the timer to what falls due next."""
-        if not self._running:
-            return  # what came while the radio was starting is answered at the end of `start`
-        self._work_left = True
-        if self._pumping:
-            return  # called from within: the loop below goes round once more
-        self._pumping = True
-        try:
-            while self._work_left:
-                self._work_left = False
-                with self._storing():
-                    self._distribution.pump()
-                    self._tunnels.pump()
-        finally:
-            self._pumping = False
-        self._arm()
-
-    def _arm(self) -> None:
-        """Have the timer fire no later than what is due next; one that fires too early is set again."""
-        parts = (self._distribution, self._tunnels, self._watch)
-        due = min((at for part in parts if (at := part.next_timer()) is not None), default=None)
-        if due is None:
-            return
-        loop = asyncio.get_running_loop()
-        at = loop.time() + max(0.0, due - self._clock.now())
-        if self._timer is not None:
-            if self._timer.when() <= at:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(at, self._expire)
+        self._pump.wake()
 
     def _expire(self) -> None:
-        self._timer = None
-        with self._storing():
+        with self._pump.storing():
             self._distribution.expire()
         now = self._clock.now()
         self._tunnels.expire(now)
@@ -457,7 +397,6 @@ class Hub:
         for device in silent:
             self._tunnels.reopen(device, now)
             self._distribution.tell_upgrade_time(device)
-        with self._storing():
+        with self._pump.storing():
             for device in over:
                 self.settle(device, Trigger.EXPIRE, "the device did not say whether it activated the image")
-        self._wake()

@@ -8,9 +8,10 @@ from hanota.errors import LocalProtocolError
 from hanota.gbcs.alerts import TransferResponseCode
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind, JobState, Trigger
-from hanota.hub.progress import Progress, Signals
+from hanota.hub.progress import Signals
 from hanota.hub.retries import retry_delay
-from hanota.hub.wording import attribute_values, held_for, image_name, rounded, status_name
+from hanota.hub.transfer_reports import TransferReports, progress_detail
+from hanota.hub.wording import attribute_values, held_for, image_name, status_name
 from hanota.ota.commands import NEVER, CommandId
 from hanota.ota.events import (
     AllBlocksServed,
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
     from hanota.hub.jobs import Job
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
+    from hanota.hub.progress import Progress
     from hanota.hub.refusals import Refusals
-    from hanota.hub.scheduler import Scheduler, WaitReason
+    from hanota.hub.scheduler import Scheduler
     from hanota.hub.settings import HubSettings
     from hanota.ota.events import OtaEvent
     from hanota.ota.server import OtaServer
@@ -79,10 +81,7 @@ class Transfers:
         self._refusals, self._clock, self._settings = refusals, clock, settings
         self._transfer_ended = transfer_ended
         self.signals = Signals()
-        self._report_at: dict[Eui64, float] = {}
-        """When the next progress event of a transfer is due."""
-        self._delays: dict[Eui64, tuple[WaitReason, float]] = {}
-        """Why, and when, it was last noted that a device was told to wait."""
+        self._reports = TransferReports(server, self.signals, settings.progress_interval)
         self._asked: set[Eui64] = set()
         """Whose client attributes were asked for."""
 
@@ -95,7 +94,7 @@ class Transfers:
         """Return how far each transfer is."""
         now = self._clock.now()
         under_way = [job for job in self._jobs.open_jobs() if job.state is JobState.TRANSFERRING]
-        return [progress for job in under_way if (progress := self._progress(job, now)) is not None]
+        return [progress for job in under_way if (progress := self._reports.progress(job, now)) is not None]
 
     def end(self, job: Job, trigger: Trigger, reason: str, code: TransferResponseCode) -> None:
         """End an open job, with its CCS08 unless that was sent when the device had its image."""
@@ -122,8 +121,7 @@ class Transfers:
     def forget(self, device: Eui64) -> None:
         """Schedule and measure `device` no more."""
         self._scheduler.dismiss(device)
-        self._report_at.pop(device, None)
-        self._delays.pop(device, None)
+        self._reports.forget(device)
 
     def told(self, event: OtaEvent) -> None:
         """Act on one event."""
@@ -135,8 +133,7 @@ class Transfers:
             case TransferStarted():
                 if job is not None and not job.has_image:
                     self._move(job, Trigger.BLOCK)
-                    self.signals.begin(event.device)
-                    self._report_at[event.device] = event.at + self._settings.progress_interval
+                    self._reports.begin(event.device, event.at)
             case ImageNotified():
                 self._note(EventKind.IMAGE_NOTIFY, event, job, {}, to_device=True)
                 self._try_move(job, Trigger.IMAGE_NOTIFY)
@@ -234,21 +231,6 @@ class Transfers:
 
     # -- inside ------------------------------------------------------------------------------------------
 
-    def _progress(self, job: Job, now: float) -> Progress | None:
-        statistics = self._server.statistics(job.device, now)
-        if statistics is None:
-            return None
-        return Progress(
-            job.device,
-            job.id,
-            statistics.octets,
-            statistics.total,
-            statistics.rate,
-            statistics.repeats,
-            statistics.waits,
-            self.signals.last(job.device),
-        )
-
     def _queried(self, event: ImageQueried, job: Job | None) -> None:
         hardware = event.hardware_version
         self._note(
@@ -264,67 +246,25 @@ class Transfers:
 
     def _block(self, job: Job, event: BlockServed) -> None:
         """Note a block, at the least possible cost: a transfer has thousands."""
-        device, at = event.device, event.at
         if job.state is not JobState.TRANSFERRING:
             self._move(job, Trigger.BLOCK)
-        if at < self._report_at.setdefault(device, at + self._settings.progress_interval):
+        if not self._reports.is_due(event.device, event.at):
             return
-        self._report_at[device] = at + self._settings.progress_interval
-        self._delays.pop(device, None)
-        progress = self._progress(job, at)
+        progress = self._reports.progress(job, event.at)
         if progress is not None:
-            self._note(
-                EventKind.TRANSFER_PROGRESS,
-                event,
-                job,
-                {
-                    "octets": progress.octets,
-                    "total": progress.total,
-                    "percentage": rounded(progress.percentage),
-                    "rate": rounded(progress.rate),
-                    "seconds_left": rounded(progress.seconds_left),
-                    "repeats": progress.repeats,
-                    "waits": progress.waits,
-                    "lqi": progress.signal.lqi,
-                    "rssi": progress.signal.rssi,
-                },
-            )
+            self._note(EventKind.TRANSFER_PROGRESS, event, job, progress_detail(progress))
 
     def _delayed(self, event: TransferDelayed, job: Job | None) -> None:
-        """Note that a device was told to wait: once for each reason, and not at every request."""
         reason = self._scheduler.reason(event.device)
         if reason is None:
             return  # held, as noted, or asking too fast
-        former = self._delays.get(event.device)
-        interval = self._settings.progress_interval
-        if former is None or (former[0] is not reason and event.at - former[1] >= interval):
-            self._delays[event.device] = reason, event.at
-            self._note(
-                EventKind.TRANSFER_DELAYED,
-                event,
-                job,
-                {"seconds": event.seconds, "reason": str(reason)},
-                to_device=True,
-            )
+        if self._reports.is_news(event.device, reason, event.at):
+            told: dict[str, Json] = {"seconds": event.seconds, "reason": str(reason)}
+            self._note(EventKind.TRANSFER_DELAYED, event, job, told, to_device=True)
 
     def _upgrade_ended(self, event: UpgradeEnded, job: Job | None) -> None:
-        statistics = self._server.statistics(event.device, event.at)
-        weakest = self.signals.weakest(event.device)
-        totals: dict[str, Json] = {"rate": None, "repeats": 0}
-        if statistics is not None:
-            totals = {
-                "octets": statistics.octets,
-                "blocks": statistics.blocks,
-                "block_size": statistics.block_size,
-                "rate": rounded(statistics.mean_rate),
-                "repeats": statistics.repeats,
-                "waits": statistics.waits,
-                "undelivered": statistics.undelivered,
-            }
-        signal = {"weakest_lqi": weakest.lqi, "weakest_rssi": weakest.rssi}
-        self._note(
-            EventKind.UPGRADE_END, event, job, {"status": status_name(event.status), **totals, **signal}
-        )
+        totals = self._reports.totals(event.device, event.at)
+        self._note(EventKind.UPGRADE_END, event, job, {"status": status_name(event.status), **totals})
         if job is None:
             return
         if event.status == Status.SUCCESS:
@@ -333,7 +273,7 @@ class Transfers:
             with self._journal.transaction():
                 if self._move(job, Trigger.UPGRADE_END).has_image and first:
                     self._transfer_ended(job, TransferResponseCode.SUCCESS)
-            self._report_at.pop(event.device, None)
+            self._reports.end(event.device)
             return
         invalid = event.status == Status.INVALID_IMAGE
         reason = (

@@ -19,7 +19,7 @@ from hanota.gbcs.message import Message
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionResponse, read_firmware_version_response
 from hanota.hub.jobs import JobKind, JobState
 from tests.api_support import TOKENS, bench
-from tests.hub_support import NEW_VERSION, activation_alert, outcome, with_device_mac
+from tests.hub_parties_support import NEW_VERSION, activation_alert, outcome, with_device_mac
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

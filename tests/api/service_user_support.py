@@ -25,7 +25,8 @@ from hanota.duis.parse_response import parse_response
 from hanota.duis.schema import Schema
 from hanota.duis.signature import sign_document, verify_document
 from hanota.store.dcc_store import SqliteDccStore
-from tests.hub_support import BROKER, OTHER_SUPPLIER, SUPPLIER, lab
+from tests.hub_parties_support import BROKER, OTHER_SUPPLIER, SUPPLIER
+from tests.hub_support import lab
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,7 +12,8 @@ from hanota.api.access import Access, AccessRefusedError, AccessSettings, Role, 
 from hanota.api.settings import ApiSettings
 from hanota.errors import ConfigError
 from tests.api_support import API, BASE_URL, TOKENS, bearer, bench, token_settings
-from tests.hub_support import HCALCS, virtual
+from tests.hub_parties_support import HCALCS
+from tests.hub_support import virtual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,8 @@ ROLES = {
     "get_device": Role.OBSERVER,
     "add_device": Role.OPERATOR,
     "remove_device": Role.ACTIVATOR,
+    "put_inventory": Role.OPERATOR,
+    "remove_inventory": Role.ACTIVATOR,
     "read_version": Role.OPERATOR,
     "list_images": Role.OBSERVER,
     "get_image": Role.OBSERVER,

@@ -15,7 +15,8 @@ from hanota.hub.jobs import JobKind
 from hanota.store.audit_store import SqliteAuditStore
 from hanota.store.store import SqliteStore
 from tests.api_support import bench
-from tests.hub_support import HCALCS, HCALCS_IMAGE, PPMID, STRANGER, FullDisk, virtual
+from tests.hub_parties_support import HCALCS, HCALCS_IMAGE, PPMID, STRANGER
+from tests.hub_support import FullDisk, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

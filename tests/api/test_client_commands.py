@@ -22,7 +22,7 @@ from hanota.clock import SystemClock
 from hanota.hub.jobs import JobKind
 from hanota.timestamps import utc
 from tests.api.client_support import obedient, served
-from tests.hub_support import HCALCS, HCALCS_IMAGE, PPMID, PPMID_IMAGE, STRANGER, SUPPLIER
+from tests.hub_parties_support import HCALCS, HCALCS_IMAGE, PPMID, PPMID_IMAGE, STRANGER, SUPPLIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

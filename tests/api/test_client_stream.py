@@ -22,7 +22,8 @@ from hanota.cli.client.stream import follow
 from hanota.hub.jobs import JobKind
 from tests.api.client_support import served
 from tests.api_support import TOKENS
-from tests.hub_support import HCALCS, PPMID, virtual
+from tests.hub_parties_support import HCALCS, PPMID
+from tests.hub_support import virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -16,7 +16,8 @@ from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind
 from hanota.store.store import SqliteStore
 from tests.api_support import bench, following
-from tests.hub_support import HCALCS, PPMID, FullDisk, virtual
+from tests.hub_parties_support import HCALCS, PPMID
+from tests.hub_support import FullDisk, virtual
 
 if TYPE_CHECKING:
     from hanota.hub.journal import Journal

@@ -11,10 +11,9 @@ from lxml import etree
 
 from hanota.api import gateway as gateway_module
 from hanota.api import gateway_reading
-from hanota.cli.keys import read_private_key
 from hanota.dcc.services import Service
 from hanota.duis.build import build_request
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.duis.parse_response import parse_response
 from hanota.duis.request import ReadFirmwareVersion, RequestId, UpdatePpmidFirmware
 from hanota.duis.response import ResponseMessage
@@ -22,6 +21,7 @@ from hanota.duis.response_code import ResponseCode
 from hanota.duis.signature import sign_document
 from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import RemotePartyRole
+from hanota.gbcs.key_files import read_certificate, read_private_key
 from hanota.gbcs.lab_ca import LabCa
 from tests.api.gateway_support import answered, gateway
 from tests.duis_support import (

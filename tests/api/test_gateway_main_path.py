@@ -31,7 +31,7 @@ from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import decode_payload
 from hanota.hub.jobs import JobKind
 from tests.api.service_user_support import service_user_side, signed
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     HCALCS,
     HCALCS_IMAGE,
@@ -41,8 +41,8 @@ from tests.hub_support import (
     SUPPLIER,
     activation_alert,
     outcome,
-    virtual,
 )
+from tests.hub_support import virtual
 
 if TYPE_CHECKING:
     from tests.api.service_user_support import LabSide

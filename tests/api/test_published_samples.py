@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.cli.keys import read_private_key
 from hanota.clock import LoopClock
 from hanota.dcc.service_users import ServiceUser, ServiceUsers
 from hanota.dcc.signing import DccSigner
@@ -18,12 +17,13 @@ from hanota.demo.parties import BROKER, HUB, SUPPLIER, make_parties
 from hanota.demo.plan import plan_of
 from hanota.demo.scenario import Scenario
 from hanota.duis.build import build_request
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.duis.parse import parse_request
 from hanota.duis.request import ActivateFirmware, RequestId, SignedPreCommand, UpdateFirmware
 from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.duis.signature import sign_document
 from hanota.gbcs.crypto import sign
+from hanota.gbcs.key_files import read_certificate, read_private_key
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.message import Message
 from hanota.hub.journal import Journal
@@ -31,7 +31,8 @@ from hanota.ota.image import ImageShape, parse_image
 from hanota.store.store import SqliteStore
 from tests.api.service_user_support import ANSWER_URL, ServiceUserSide, delivering_to, gateway_app
 from tests.duis_support import TEMPLATES, XML_KEYS, needs_vectors
-from tests.hub_support import EPOCH, virtual
+from tests.hub_parties_support import EPOCH
+from tests.hub_support import virtual
 from tests.radio_dongles import EZSP_V13, ZNP
 
 if TYPE_CHECKING:

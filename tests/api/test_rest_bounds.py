@@ -11,7 +11,8 @@ import pytest
 from hanota.api.access import Role
 from hanota.api.settings import ApiSettings
 from tests.api_support import API, bench
-from tests.hub_support import HCALCS_IMAGE, PPMID_IMAGE, virtual
+from tests.hub_parties_support import HCALCS_IMAGE, PPMID_IMAGE
+from tests.hub_support import virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

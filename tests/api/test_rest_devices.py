@@ -16,7 +16,7 @@ from hanota.gbcs.read_firmware_version import (
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.api_support import bench
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     HCALCS,
     HCALCS_IMAGE,
@@ -24,9 +24,9 @@ from tests.hub_support import (
     PPMID,
     STRANGER,
     SUPPLIER,
-    virtual,
     with_device_mac,
 )
+from tests.hub_support import virtual
 
 INSTALL_CODE = "83FE D340 7A93 9723 A5C6 39B2 6916 D505 C3B5"
 WITHOUT_CRC = INSTALL_CODE[:-5]

@@ -15,7 +15,7 @@ from hanota.gbcs.message import Message
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.api_support import Bench, bench
-from tests.hub_support import (
+from tests.hub_parties_support import (
     HCALCS,
     HCALCS_IMAGE,
     NEIGHBOUR,
@@ -25,8 +25,8 @@ from tests.hub_support import (
     STRANGER,
     SUPPLIER,
     outcome,
-    virtual,
 )
+from tests.hub_support import virtual
 
 
 async def image(api: Bench, kind: JobKind, role: Role = Role.OPERATOR) -> str:

@@ -76,26 +76,8 @@ def add(routes: Routes) -> None:
     hub, dcc, inventory = context.hub, context.dcc, context.inventory
     longest = context.settings.version_wait
 
-    def view(device: Eui64) -> DeviceView | None:
-        entry = next((entry for entry in hub.device_log if entry.device == device), None)
-        record = inventory.device(device)
-        if entry is None and record is None:
-            return None
-        job = hub.jobs.open_job(device)
-        progress = {progress.device: progress for progress in hub.progress()}
-        return DeviceView.of(
-            entry,
-            record,
-            ready=hub.is_ready(device),
-            key=hub.established_keys().get(device),
-            job=None if job is None else JobView.of(job, progress.get(device)),
-        )
-
     def known(device: Eui64) -> DeviceView:
-        found = view(device)
-        if found is None:
-            raise NotFoundError(f"{device} is not in the Device Log", hint="add it with its install code")
-        return found
+        return find_device(routes, device)
 
     @routes.get("/devices", TAG)
     async def list_devices() -> DeviceList:
@@ -155,3 +137,22 @@ def add(routes: Routes) -> None:
             return VersionRead(request_id=name, state="answered", reason="the device could not read it")
         version = read.firmware_version.hex().upper()
         return VersionRead(request_id=name, state="answered", firmware_version=version)
+
+
+def find_device(routes: Routes, device: Eui64) -> DeviceView:
+    """Tell of a device of the Device Log or of the inventory; raise NotFoundError."""
+    hub = routes.context.hub
+    entry = next((entry for entry in hub.device_log if entry.device == device), None)
+    record = routes.context.inventory.device(device)
+    if entry is None and record is None:
+        raise NotFoundError(f"{device} is not in the Device Log", hint="add it with its install code")
+    job = hub.jobs.open_job(device)
+    progress = {progress.device: progress for progress in hub.progress()}
+    return DeviceView.of(
+        entry,
+        record,
+        ready=hub.is_ready(device),
+        key=hub.established_keys().get(device),
+        signal=hub.signal(device),
+        job=None if job is None else JobView.of(job, progress.get(device)),
+    )

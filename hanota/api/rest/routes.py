@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Security
@@ -123,6 +124,13 @@ class BoundedRequest(Request):
         """Return the body."""
         return self._octets
 
+    async def json(self) -> Any:
+        """Return the body read as JSON; raise JSONDecodeError, which is told as any other fault of it."""
+        try:
+            return await super().json()
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise JSONDecodeError(f"no JSON: {type(error).__name__}", "", 0) from None
+
 
 class Routes:
     """The router of REST; each operation is named after its function, and documented by its docstring."""
@@ -157,6 +165,10 @@ class Routes:
         """Add an operation with a body of at most `size` octets, by default that of a JSON body."""
         size = self.context.settings.body_octets if size is None else size
         return self._add("POST", path, tag, role, size=size, audited=audited, **more)
+
+    def put(self, path: str, tag: str, role: Role, **more: Any) -> Callable[[_Endpoint], _Endpoint]:
+        """Add an operation that says how something is, in a JSON body."""
+        return self._add("PUT", path, tag, role, size=self.context.settings.body_octets, audited=True, **more)
 
     def delete(self, path: str, tag: str, role: Role, **more: Any) -> Callable[[_Endpoint], _Endpoint]:
         """Add an operation that takes something away."""

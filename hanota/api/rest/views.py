@@ -9,7 +9,7 @@ from hanota.dcc.device_record import DeviceRecord
 from hanota.hub.jobs import Job, JobKind, JobState
 from hanota.hub.library_image import LibraryImage
 from hanota.hub.ports import DeviceLogEntry, EstablishedKey
-from hanota.hub.progress import Progress
+from hanota.hub.progress import Progress, Signal
 
 
 class ProgressView(BaseModel):
@@ -114,6 +114,8 @@ class DeviceView(BaseModel):
     hardware_version: int | None
     firmware_version: str | None = Field(description="As the device said it under its own key.")
     gbcs_version: str | None
+    lqi: int | None = Field(description="Link quality of its last frame, 0 to 255.")
+    rssi: int | None = Field(description="Signal strength of its last frame, dBm.")
     job: JobView | None = Field(description="The job that has not ended.")
 
     @classmethod
@@ -124,6 +126,7 @@ class DeviceView(BaseModel):
         *,
         ready: bool,
         key: EstablishedKey | None,
+        signal: Signal,
         job: JobView | None,
     ) -> Self:
         """Tell of a device that stands in the Device Log, in the inventory, or in both."""
@@ -145,6 +148,8 @@ class DeviceView(BaseModel):
             hardware_version=None if record is None else record.hardware_version,
             firmware_version=None if record is None else record.firmware_version,
             gbcs_version=None if record is None else record.gbcs_version,
+            lqi=signal.lqi,
+            rssi=signal.rssi,
             job=job,
         )
 
