@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hanota.errors import ConfigError, RemoteProtocolError
 from hanota.eui64 import Eui64
+from hanota.files import read_file
 from hanota.zse.install_code import parse_install_code
 
 MAXIMUM_FILE: Final = 256 * 1024
@@ -128,13 +129,7 @@ class Bench(_Model):
 
 def read_bench(path: Path) -> Bench:
     """Read a bench file, its paths relative to it; raise ConfigError, which names file, key and fault."""
-    try:
-        with path.open("rb") as file:
-            octets = file.read(MAXIMUM_FILE + 1)
-    except OSError as error:
-        raise ConfigError(f"bench {path}: {error.strerror or error}") from None
-    if len(octets) > MAXIMUM_FILE:
-        raise ConfigError(f"bench {path}: more than {MAXIMUM_FILE} octets")
+    octets = read_file(path, MAXIMUM_FILE)
     try:
         return Bench.model_validate(_resolved(tomllib.loads(octets.decode()), path.parent))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -17,6 +17,7 @@ from zigpy.application import ControllerApplication
 
 from hanota.eui64 import Eui64
 from hanota.radio.diagnosis import reason
+from hanota.radio.facts import NetworkFacts
 from hanota.radio.frame import ReceivedFrame, SentFrame
 from hanota.radio.han_device import HanDevice
 from hanota.radio.sequence import PacketSequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from zigpy.types import EUI64, NWK, KeyData, ZigbeePacket
 
-    from hanota.radio.facts import CoordinatorFacts, NetworkFacts
+    from hanota.radio.facts import CoordinatorFacts
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.settings import RadioSettings
 
@@ -137,6 +138,18 @@ def sent_frame(packet: ZigbeePacket) -> SentFrame:
 def to_eui64(ieee: EUI64) -> Eui64:
     """Return zigpy's IEEE address as ours."""
     return Eui64.from_zigbee(ieee.serialize())
+
+
+def network_facts(app: HanApplication) -> NetworkFacts:
+    """Return the network that a coordinator has formed, as it was read from it."""
+    network = app.state.network_info
+    return NetworkFacts(
+        channel=int(network.channel),
+        pan_id=int(network.pan_id),
+        extended_pan_id=to_eui64(network.extended_pan_id),
+        security_level=int(network.security_level),
+        frame_counter=int(network.network_key.tx_counter),
+    )
 
 
 def to_ieee(device: Eui64) -> EUI64:

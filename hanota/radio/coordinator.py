@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from hanota.errors import ConfigError, HanotaError, RadioError
-from hanota.hub.ports import Priority, RadioState
-from hanota.radio.application import to_eui64, to_ieee
+from hanota.hub.ports import RadioState
+from hanota.radio.application import network_facts, to_eui64, to_ieee
 from hanota.radio.diagnosis import reason
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.frame_size import single_frame
-from hanota.radio.inbound import Answer, Inbound
+from hanota.radio.gate import DEVICE_ANNCE, HanGate
+from hanota.radio.inbound import Inbound
 from hanota.radio.joining import JoinWindow
 from hanota.radio.key_export import KeyExport
 from hanota.radio.link_policy import LinkPolicy
 from hanota.radio.listener import GuardedListener
 from hanota.radio.outbound import Outbound, Outgoing, Session, unless_lost
+from hanota.radio.own_answers import OwnAnswers
 from hanota.radio.peers import Peers
 from hanota.radio.redaction import Redaction, known_keys
 from hanota.radio.refusals import Refusals
@@ -32,18 +33,13 @@ if TYPE_CHECKING:
 
     from hanota.clock import Clock
     from hanota.eui64 import Eui64
-    from hanota.hub.ports import RadioListener
+    from hanota.hub.ports import Priority, RadioListener
     from hanota.radio.application import HanApplication
     from hanota.radio.capture import Capture
-    from hanota.radio.frame import ReceivedFrame, SentFrame
+    from hanota.radio.facts import CoordinatorFacts
     from hanota.radio.link_keys import LinkKeyTable
     from hanota.radio.url import RadioUrl
     from hanota.zse.cbke import SiteCredentials
-
-logger = logging.getLogger(__name__)
-
-_DEVICE_ANNCE = 0x0013
-"""The ZDO cluster by which a stranger shows itself."""
 
 
 class Coordinator:
@@ -80,15 +76,14 @@ class Coordinator:
         self._peers = Peers()
         self._outbound = Outbound(self._settings, self._family, self._peers, self._key_is_of)
         self._window = JoinWindow(self._settings, clock, self._join_refused)
-        self._joined_at: dict[Eui64, float] = {}
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers = OwnAnswers(self._settings.answers_waiting, self)
         self._session: Session | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._supervision = Supervision(url, self._settings, self)
         self._eui64: Eui64 | None = None
         self._listener: RadioListener | None = None
-        self._inbound: Inbound | None = None
         self._refusals: Refusals | None = None
+        self._gate: HanGate | None = None
 
     @property
     def eui64(self) -> Eui64:
@@ -142,7 +137,7 @@ class Coordinator:
         if self._links is not None:
             # First: a send that fails because of this is no Confirm Key that did not arrive.
             await self._links.stop()
-        tasks = [task for task in (self._supervisor, *self._answers) if task is not None]
+        tasks = [task for task in (self._supervisor, *self._answers.tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -199,6 +194,17 @@ class Coordinator:
         except Exception as error:
             raise RadioError(f"cannot let {device} join: {self.text(reason(error))}") from error
 
+    async def facts(self) -> CoordinatorFacts:
+        """Ask the coordinator what it is; raise RadioError."""
+        session = self._online_session()
+        try:
+            async with asyncio.timeout(self._settings.command_timeout):
+                return await unless_lost(session, session.app.facts(network_facts(session.app)))
+        except HanotaError:
+            raise
+        except Exception as error:
+            raise RadioError(f"cannot ask {self._url}: {self.text(reason(error))}") from error
+
     def remove(self, device: Eui64) -> None:
         """Tell `device`, which is not admitted any more, to leave the network, and forget its link key."""
         self.expel(device)
@@ -221,7 +227,8 @@ class Coordinator:
 
     def ready(self, device: Eui64) -> None:
         """Tell the hub that a device may be talked to, unless its interview is to end first."""
-        if device not in self._joined_at and self._session is not None:
+        heard = self._gate is not None and self._gate.has_joined(device)
+        if not heard and self._session is not None:
             known = self._session.app.devices.get(to_ieee(device))
             if known is not None and known.initializing:
                 return
@@ -238,100 +245,14 @@ class Coordinator:
         """Return what a library said without any key."""
         return self._redaction.text(text)
 
-    # -- what the application asks and tells (Gate) ------------------------------------------------------
-
-    def take(self, received: ReceivedFrame) -> bool:
-        """Take a frame that is the hub's."""
-        if self._capture is not None:
-            self._capture.received(received, self._peers.device_at(received.nwk))
-        return self._inbound is not None and self._inbound.take(received)
-
-    @property
-    def captures(self) -> bool:
-        """Tell whether there is a capture."""
-        return self._capture is not None
-
-    def sending(self, frame: SentFrame) -> None:
-        """Capture a frame that goes to the coordinator."""
-        if self._capture is not None:
-            self._capture.sent(frame, self._peers.device_at(frame.nwk))
-
-    def admits(self, device: Eui64) -> bool:
-        """Tell whether `device` is in the Device Log."""
-        return self._listener is not None and self._listener.is_admitted(device)
-
-    def placed(self, device: Eui64, nwk: int) -> None:
-        """Note the short address of a device."""
-        if self._links is not None:
-            self._links.doubt(nwk, self._peers.placed().get(device))
-        self._peers.place(device, nwk)
-
-    def joined_afresh(self, device: Eui64) -> None:
-        """Hear that a device joined with its install code."""
-        self._window.attempted(device)
-        if self._links is not None and self.admits(device):
-            self._links.establishment.joined_afresh(device)
-
-    def came_back(self, device: Eui64) -> None:
-        """Hear that a device joined, in a way that may have cost the coordinator its key."""
-        self._window.attempted(device)
-        if self._links is not None:
-            self._links.establishment.came_back(device)
-
-    def address_changing(self, nwk: int) -> None:
-        """Hear that the coordinator is about to be told whose short address `nwk` is."""
-        if self._links is not None:
-            self._links.senders.change(nwk)
-
-    def address_changed(self, nwk: int) -> None:
-        """Hear that it was told."""
-        if self._links is not None:
-            self._links.senders.changed(nwk)
-
-    def interviewed(self, device: Eui64, endpoints: Mapping[int, int]) -> None:
-        """Note the endpoints of a device and tell the hub that it is there."""
-        self._peers.learn(device, endpoints)
-        self._window.arrived(device)
-        now = self._clock.now()
-        told = self._joined_at.get(device)
-        if self._listener is not None and (told is None or now - told >= self._settings.rejoin_quiet):
-            self._joined_at[device] = now
-            self._listener.device_joined(device)
-            if self._links is None or device in self._links.keys:
-                self._listener.device_ready(device)
-            else:
-                self._links.establishment.expect(device)
-
-    def left(self, device: Eui64) -> None:
-        """Forget where a device was and tell the hub."""
-        self._peers.displace(device)
-        self._joined_at.pop(device, None)
-        if self._links is not None:
-            self._links.establishment.left(device)
-        if self._listener is not None:
-            self._listener.device_left(device)
-
-    def _join_refused(self, device: Eui64, reason: str) -> None:
-        if self._refusals is not None:
-            self._refusals.refuse(device, _DEVICE_ANNCE, reason)
-
-    def stranger(self, device: Eui64) -> None:
-        """Tell the hub of a device on the network that is not in the Device Log."""
-        if self._refusals is not None:
-            self._refusals.refuse(device, _DEVICE_ANNCE, "not in the Device Log: told to leave")
-
-    def malformed(self, nwk: int, cluster: int, reason: str) -> None:
-        """Count a frame that was dropped before it became a packet."""
-        if self._refusals is not None:
-            self._refusals.refuse(self._peers.device_at(nwk), cluster, reason)
-
     # -- the life of the coordinator (Supervision.Owner) ---------------------------------------------------
 
     def application(self, lost: Callable[[str], None]) -> HanApplication:
         """Make an application that is not started."""
-        return self._family.load()(
-            application_config(self._url, self._settings), gate=self, lost=lost, settings=self._settings
-        )
+        if self._gate is None:
+            raise RadioError("the coordinator has not been started")
+        config = application_config(self._url, self._settings)
+        return self._family.load()(config, gate=self._gate, lost=lost, settings=self._settings)
 
     async def opened(self, app: HanApplication) -> None:
         """Know the coordinator again, and check the keys in it."""
@@ -389,17 +310,28 @@ class Coordinator:
                 exported=self._write_key,
             )
             self._policy = self._links.policy
-        self._inbound = Inbound(
+        inbound = Inbound(
             settings,
             self._peers,
             self._clock,
             policy=self._policy,
             listener=listener,
             refusals=self._refusals,
-            answer=self._answer,
+            answer=self._answers.begin,
             unknown_address=self._identify,
             key_establishment=None if self._links is None else self._links.establishment.receive,
             suites=() if credentials is None else tuple(credentials.suites),
+        )
+        self._gate = HanGate(
+            settings,
+            self._clock,
+            self._peers,
+            self._window,
+            listener=self._listener,
+            refusals=self._refusals,
+            inbound=inbound,
+            links=self._links,
+            capture=self._capture,
         )
 
     def _tell_ready(self, links: SecureLinks) -> None:
@@ -411,6 +343,8 @@ class Coordinator:
         if self._links is not None:
             await self._links.stop()
             self._links = None
+        if self._gate is not None:
+            self._gate.close()
         self._redaction.remove()
 
     def _write_key(self, device: Eui64, key: bytes, label: str) -> None:
@@ -446,25 +380,9 @@ class Coordinator:
         for device, nwk in self._peers.placed().items():
             app.remember(device, nwk)
 
-    def _answer(self, answer: Answer) -> None:
-        """Send an answer of the radio's own, unless too many are under way."""
-        if len(self._answers) >= self._settings.answers_waiting:
-            return
-        task = asyncio.get_running_loop().create_task(self._send_answer(answer))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
-
-    async def _send_answer(self, answer: Answer) -> None:
-        try:
-            await self.send(
-                answer.device,
-                answer.cluster,
-                answer.data,
-                priority=Priority.NORMAL,
-                encrypted=answer.encrypted,
-            )
-        except RadioError as error:
-            logger.info("answer to %s: %s", answer.device, error)
+    def _join_refused(self, device: Eui64, reason: str) -> None:
+        if self._refusals is not None:
+            self._refusals.refuse(device, DEVICE_ANNCE, reason)
 
     async def _key_is_of(self, nwk: int, device: Eui64) -> bool:
         """Tell whether the coordinator encrypts for `device`, or nobody else, what goes to `nwk`."""

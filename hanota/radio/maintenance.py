@@ -11,9 +11,9 @@ from zigpy.backups import NetworkBackup
 from zigpy.exceptions import NetworkNotFormed
 
 from hanota.errors import ConfigError, HanotaError, RadioError
-from hanota.radio.application import to_eui64
+from hanota.radio.application import network_facts, to_eui64
 from hanota.radio.diagnosis import hint, reason
-from hanota.radio.facts import NetworkFacts, check_eui64_change
+from hanota.radio.facts import check_eui64_change
 from hanota.radio.families import FAMILIES, application_config, hold_back_keys
 from hanota.radio.outbound import Session, unless_lost
 from hanota.radio.redaction import Redaction, known_keys
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from hanota.eui64 import Eui64
     from hanota.radio.application import HanApplication
-    from hanota.radio.facts import CoordinatorFacts
+    from hanota.radio.facts import CoordinatorFacts, NetworkFacts
     from hanota.radio.frame import ReceivedFrame, SentFrame
     from hanota.radio.settings import NetworkSettings
     from hanota.radio.url import RadioUrl
@@ -78,15 +78,8 @@ class Maintenance:
             await self._app.load_network_info(load_devices=devices)
         except NetworkNotFormed:
             return None
-        network = self._app.state.network_info
-        self._redaction.add(*known_keys(network))
-        return NetworkFacts(
-            channel=int(network.channel),
-            pan_id=int(network.pan_id),
-            extended_pan_id=to_eui64(network.extended_pan_id),
-            security_level=int(network.security_level),
-            frame_counter=int(network.network_key.tx_counter),
-        )
+        self._redaction.add(*known_keys(self._app.state.network_info))
+        return network_facts(self._app)
 
     async def _back_up(self) -> Mapping[str, Any]:
         if await self._network(devices=True) is None:

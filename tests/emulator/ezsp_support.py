@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from hanota.emulator.ezsp.nvram import EzspNvram, NetworkParameters, StoredNetwo
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
 from hanota.zse.install_code import install_code_key
+from tests.emulator.recording_support import Recording
 from tests.emulator.znp_support import (
     DEVICE_ENDPOINT,
     HUB,
@@ -30,7 +30,7 @@ from tests.emulator.znp_support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from hanota.emulator.air import Air
     from hanota.emulator.node import HanNode
@@ -51,43 +51,8 @@ VERSIONS = (13, 14)
 """The two generations of EZSP; 16 to 18 differ from 14 in nothing that is used here."""
 
 
-class RecordingApplication(ControllerApplication):  # type: ignore[misc]  # bellows comes without types
+class RecordingApplication(Recording, ControllerApplication):  # type: ignore[misc]  # bellows comes without types
     """The stock application; only what it is told is kept."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__(config)
-        self.packets: list[t.ZigbeePacket] = []
-        self.tap: Callable[[t.ZigbeePacket], None] | None = None
-        self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        self.joined: list[str] = []
-        self.left: list[str] = []
-        self.interviewed: set[str] = set()
-        self.add_listener(_Listener(self))
-
-    def packet_received(self, packet: t.ZigbeePacket) -> None:
-        if packet.src_ep:
-            self.packets.append(packet)
-            if self.tap is not None:
-                self.tap(packet)
-        super().packet_received(packet)
-
-    def connection_lost(self, exc: BaseException | None = None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(exc)
-
-
-class _Listener:
-    def __init__(self, application: RecordingApplication) -> None:
-        self._application = application
-
-    def device_joined(self, device: Any) -> None:
-        self._application.joined.append(str(device.ieee))
-
-    def device_left(self, device: Any) -> None:
-        self._application.left.append(str(device.ieee))
-
-    def device_initialized(self, device: Any) -> None:
-        self._application.interviewed.add(str(device.ieee))
 
 
 def configuration(path: str) -> dict[str, Any]:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 
-from hanota.cli.keys import read_private_key
 from hanota.config.load import load_settings
 from hanota.config.settings import ApiSection
 from hanota.daemon.server import HttpServer
 from hanota.demo.plan import plan_of
 from hanota.duis.build import build_request
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.duis.parse import parse_request
 from hanota.duis.parse_response import parse_response
 from hanota.duis.request import ActivateFirmware, RequestId, SignedPreCommand, UpdateFirmware
 from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.duis.signature import sign_document, verify_document
 from hanota.gbcs.crypto import sign
+from hanota.gbcs.key_files import read_certificate, read_private_key
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.message import Message
 from hanota.ota.image import ImageShape, parse_image

@@ -17,6 +17,7 @@ import zigpy.types as t
 from typer.testing import CliRunner
 
 from hanota.cli.main import app
+from hanota.daemon.lab import Lab
 from hanota.emulator.emulation.entries import DONGLE, PPMID, default_han
 from hanota.emulator.emulation.lab_credentials import make_lab_credentials
 from hanota.zse.cbke import Suite, read_credentials, write_credentials
@@ -127,6 +128,16 @@ async def test_the_hubs_credentials_are_written_once_for_the_hub_alone(tmp_path:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     site = read_credentials(path)
     assert (site.subject, set(site.suites)) == (DONGLE, set(Suite))
+
+
+async def test_a_lab_gives_hub_and_devices_their_keys(tmp_path: Path) -> None:
+    options = ("--tcp", ":0", "--lab", "lab", "--hub-credentials", "hub.toml")
+    async with emulation(tmp_path, *options) as running:
+        await running.until("hub's credentials for key establishment in hub.toml")
+    lab = Lab.at(tmp_path / "lab", 1.8e9)
+    assert read_credentials(tmp_path / "hub.toml") == lab.site(DONGLE)
+    async with emulation(tmp_path, *options[:4]) as running:
+        await running.until(f'keys of the lab in lab; a hub with keys.lab = "{tmp_path / "lab"}" knows them')
 
 
 async def test_bellows_forms_a_network_on_the_ezsp_dongle_behind_a_terminal(tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ class NoUplink:
     def message_received(self, device: Eui64, octets: bytes) -> None:
         pass
 
+    def message_delivered(self, device: Eui64, octets: bytes) -> None:
+        pass
+
     def message_undelivered(self, device: Eui64, octets: bytes, reason: str) -> None:
         pass
 

@@ -15,9 +15,10 @@ from hanota.emulator.zdo import SimpleDescriptor
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.eui64 import Eui64
 from hanota.zse.install_code import install_code_key
+from tests.emulator.recording_support import Recording
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from hanota.emulator.air import Air, ApsFrame
 
@@ -53,43 +54,8 @@ class ScriptedNode(HanNode):
         self.arrived.set()
 
 
-class RecordingApplication(ControllerApplication):  # type: ignore[misc]  # zigpy-znp comes without types
+class RecordingApplication(Recording, ControllerApplication):  # type: ignore[misc]  # zigpy-znp comes without types
     """The stock application; only what it is told is kept."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__(config)
-        self.packets: list[t.ZigbeePacket] = []
-        self.tap: Callable[[t.ZigbeePacket], None] | None = None
-        self.lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        self.joined: list[str] = []
-        self.left: list[str] = []
-        self.interviewed: set[str] = set()
-        self.add_listener(_Listener(self))
-
-    def packet_received(self, packet: t.ZigbeePacket) -> None:
-        if packet.src_ep:
-            self.packets.append(packet)
-            if self.tap is not None:
-                self.tap(packet)
-        super().packet_received(packet)
-
-    def connection_lost(self, exc: BaseException | None = None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(exc)
-
-
-class _Listener:
-    def __init__(self, application: RecordingApplication) -> None:
-        self._application = application
-
-    def device_joined(self, device: Any) -> None:
-        self._application.joined.append(str(device.ieee))
-
-    def device_left(self, device: Any) -> None:
-        self._application.left.append(str(device.ieee))
-
-    def device_initialized(self, device: Any) -> None:
-        self._application.interviewed.add(str(device.ieee))
 
 
 def configuration(path: str) -> dict[str, Any]:

@@ -106,6 +106,8 @@ class DeviceEntry:
     """Of its key establishment, 1 or 2; None keeps the key of its install code."""
     credentials: Path | None = None
     """File with its certificate and private key; None: they are made by a lab CA."""
+    console: Path | None = None
+    """Name of the pseudo terminal with its debug console; None: it has none."""
 
     @property
     def kind(self) -> DeviceKind:
@@ -134,10 +136,10 @@ def default_firmware(kind: DeviceKind) -> Firmware:
     return Firmware(kind, image, model=f"emulated {kind.upper()}")
 
 
-def default_han() -> HanFile:
-    """Return a HAN of one PPMID and one HCALCS."""
+def default_han(suite: int | None = None) -> HanFile:
+    """Return a HAN of one PPMID and one HCALCS; `suite` is that of their key establishment."""
     devices = tuple(
-        DeviceEntry(eui64, default_install_code(eui64), default_firmware(kind))
+        DeviceEntry(eui64, default_install_code(eui64), default_firmware(kind), suite=suite)
         for eui64, kind in ((PPMID, DeviceKind.PPMID), (HCALCS, DeviceKind.HCALCS))
     )
     return HanFile(DongleEntry(), devices)

@@ -131,6 +131,7 @@ def _device(table: Table, folder: Path) -> DeviceEntry:
         faults=read_faults(table.table("faults", "[device.faults]"), LinkFaults()),
         suite=_suite(table),
         credentials=table.path("credentials", folder),
+        console=table.path("console", folder),
     )
     table.done()
     if entry.credentials is not None and entry.suite is None:

@@ -29,10 +29,12 @@ class Member:
     def __init__(self, entry: DeviceEntry, node: Node, air: Air, tell: Callable[[str], None]) -> None:
         self.entry, self.node = entry, node
         self.switched_on = True
-        self._air, self._tell = air, tell
+        self.console: Callable[[str], None] | None = None
+        """Gets what is told, too: the device's debug console, where it has one."""
+        self._air, self._report = air, tell
         self._joining = asyncio.Lock()
         self._told = _OUTSIDE
-        node.notice = tell
+        node.notice = self._tell
         # Looked at when everything has settled: a device that leaves goes off first.
         node.presence_changed = self._look_soon
 
@@ -104,6 +106,11 @@ class Member:
         application = self.entry.application
         if isinstance(application, External) and isinstance(self.node, ExternalDevice):
             await self.node.hang(application.socket, listen=application.listen)
+
+    def _tell(self, text: str) -> None:
+        self._report(text)
+        if self.console is not None:
+            self.console(text)
 
     def _look_soon(self) -> None:
         asyncio.get_running_loop().call_soon(self._look)

@@ -16,7 +16,6 @@ from hanota.emulator.emulation.table import UINT16, UINT32
 from hanota.emulator.node import NWK_UNASSIGNED, NodeSettings
 from hanota.errors import ConfigError, RemoteProtocolError
 from hanota.eui64 import Eui64
-from hanota.gbcs.certificates import Credentials, KeyUsage
 from hanota.gbcs.counters import MAXIMUM_COUNTER, CounterLog, OriginatorCounter
 from hanota.gbcs.keystore import KeyStore
 from hanota.zse.cbke import Suite, read_credentials
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from hanota.emulator.emulation.entries import DeviceEntry
     from hanota.emulator.emulation.table import Table
     from hanota.emulator.memory import Json
-    from hanota.gbcs.certificates import PartyCertificate
+    from hanota.gbcs.certificates import Credentials
     from hanota.zse.cbke import CbkeCredentials
 
 Node = FirmwareDevice | ExternalDevice
@@ -173,20 +172,7 @@ def _cbke(entry: DeviceEntry, keys: LabKeys) -> CbkeCredentials | None:
 def _credentials(eui64: Eui64, firmware: Firmware, keys: LabKeys) -> Credentials:
     if firmware.keystore is None:
         return keys.credentials[eui64]
-    store = KeyStore.from_folder(firmware.keystore)
-    signing, agreement = store.signing_private_key(eui64), store.agreement_private_key(eui64)
-    pairs = {KeyUsage.DIGITAL_SIGNATURE: signing, KeyUsage.KEY_AGREEMENT: agreement}
-    certificates: dict[KeyUsage, PartyCertificate] = {}
-    for certificate in store.certificates(eui64):
-        if certificate.public_key == pairs[certificate.key_usage].public_key():
-            certificates[certificate.key_usage] = certificate
-    for usage in pairs:
-        if usage not in certificates:
-            raise ConfigError(f"{firmware.keystore}: no certificate for the {usage} key of {eui64}")
-    return Credentials(
-        eui64,
-        signing,
-        certificates[KeyUsage.DIGITAL_SIGNATURE],
-        agreement,
-        certificates[KeyUsage.KEY_AGREEMENT],
-    )
+    try:
+        return KeyStore.from_folder(firmware.keystore).credentials(eui64)
+    except ConfigError as error:
+        raise ConfigError(f"{firmware.keystore}: {error}") from None

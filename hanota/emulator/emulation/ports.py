@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from hanota.emulator.emulation.terminals import linked
 from hanota.emulator.tty import served_on_pty, served_on_tcp
 from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from hanota.emulator.line import Line
 
@@ -64,21 +65,11 @@ class PtyPort:
         self._line.plug()
         target = await self._terminal.enter_async_context(served_on_pty(self._line))
         try:
-            if self._link.is_symlink():
-                self._link.unlink()  # left behind by one that was killed
-            self._link.symlink_to(target)
-        except OSError as error:
+            self._terminal.enter_context(linked(self._link, target))
+        except ConfigError:
             await self._terminal.aclose()
-            raise ConfigError(
-                f"cannot make the link {self._link}: {error.strerror}", hint="choose another name"
-            ) from error
-        self._terminal.callback(self._unlink, target)
+            raise
         self.plugged = True
-
-    def _unlink(self, target: str) -> None:
-        """Remove the link unless somebody has put something else there."""
-        if self._link.is_symlink() and self._link.readlink() == Path(target):
-            self._link.unlink()
 
 
 class TcpPort:

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
+from hanota.emulator.emulation.bench_ports import consoles, relay_board
 from hanota.emulator.emulation.control import Control
 from hanota.emulator.emulation.control_socket import control_socket
 from hanota.emulator.emulation.state_file import write_state
@@ -31,14 +32,19 @@ async def run_emulation(
     state: Path | None,
     started: Callable[[Control, Port], None],
     stop: asyncio.Event,
+    relay: Path | None = None,
 ) -> None:
     """Run until `stop`; raise ConfigError where a port, a socket or the state file cannot be had.
 
-    `started` is called once everything listens; `port` serves the line of the HAN's dongle.
+    `started` is called once everything listens; `port` serves the line of the HAN's dongle, and `relay` names
+    the terminal of a relay board that switches its devices.
     """
     async with AsyncExitStack() as stack:
         stack.callback(han.switch_off)
         open_port = await stack.enter_async_context(port)
+        await stack.enter_async_context(consoles(han))
+        if relay is not None:
+            await stack.enter_async_context(relay_board(han, relay))
         commands = Control(han, open_port)
         if control is not None:
             await stack.enter_async_context(control_socket(commands, control))
