@@ -18,7 +18,8 @@ from hanota.api.settings import ApiSettings
 from hanota.dcc.audit import AuditTrail
 from hanota.duis.certificates import SigningCertificates
 from hanota.store.audit_store import SqliteAuditStore
-from tests.hub_support import BROKER, SUPPLIER, lab
+from tests.hub_parties_support import BROKER, SUPPLIER
+from tests.hub_support import lab
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

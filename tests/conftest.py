@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SEED",
         help="run the chaos tests with this seed alone",
     )
+    group.addoption(
+        "--full-mutations",
+        action="store_true",
+        help="try every misbehaviour against every case of the conformance suite",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -29,35 +29,37 @@ from hanota.duis.request import (
 from hanota.duis.response import PreCommand, ResponseMessage
 from hanota.emulator.loop import run_virtual
 from hanota.errors import StoreError
-from hanota.eui64 import Eui64
-from hanota.gbcs.activate_firmware import (
-    ActivateImageResponseCode,
-    ExecutionOutcome,
-    activate_firmware_response,
-)
-from hanota.gbcs.alerts import ActivateImageResult, ppmid_activation_alert
-from hanota.gbcs.certificates import RemotePartyRole
-from hanota.gbcs.crypto import protect, sign
-from hanota.gbcs.keystore import KeyStore
-from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.crypto import sign
 from hanota.gbcs.message import Message
 from hanota.hub.hub import Hub
 from hanota.hub.jobs import JobKind
 from hanota.hub.journal import Journal
 from hanota.hub.ports import DeviceLogEntry, DeviceType, HanFrame, Priority, RadioState
-from hanota.ota.build import build_ppmid_image, build_signed_image
 from hanota.ota.client import ClientIdentity, OtaClient
 from hanota.ota.commands import encode_command
 from hanota.ota.fields import ImageId
-from hanota.ota.header import HardwareVersions, OtaHeader
-from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 from hanota.ota.settings import OtaClientSettings
-from hanota.ota.signature import supplier_signer
 from hanota.store.dcc_store import SqliteDccStore
 from hanota.store.inventory_store import SqliteInventoryStore
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId, Status
 from hanota.zse.tunneling import DataReceived, TunnelServer
+from tests.hub_parties_support import (
+    BROKER,
+    EPOCH,
+    HCALCS,
+    HCALCS_IMAGE,
+    HUB,
+    MANUFACTURER,
+    NEIGHBOUR,
+    OLD_VERSION,
+    PPMID,
+    PPMID_IMAGE,
+    SUPPLIER,
+    dcc_keys,
+    header,
+    hub_trust,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -67,7 +69,9 @@ if TYPE_CHECKING:
     from hanota.dcc.services import Service
     from hanota.dcc.submission import Answer
     from hanota.duis.request import ServiceRequest
+    from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
+    from hanota.gbcs.keystore import KeyStore
     from hanota.hub.events import Event, EventKind
     from hanota.hub.hub import HubSettings
     from hanota.hub.jobs import Job
@@ -77,27 +81,11 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 
-EPOCH = 1_800_000_000.0
-_CA = LabCa(EPOCH, seed=b"hub tests")
-SUPPLIER = _CA.issue_organisation(Eui64(b"supplier"), RemotePartyRole.SUPPLIER, "Supplier")
-OTHER_SUPPLIER = _CA.issue_organisation(Eui64(b"supplie2"), RemotePartyRole.SUPPLIER, "Other supplier")
-BROKER = _CA.issue_organisation(Eui64(b"ac-broke"), RemotePartyRole.ACCESS_CONTROL_BROKER, "ACB")
-HUB = _CA.issue_device(Eui64(b"comms-hb"))
-PPMID = _CA.issue_device(Eui64(b"ppmid--1"))
-HCALCS = _CA.issue_device(Eui64(b"hcalcs-1"))
-NEIGHBOUR = _CA.issue_device(Eui64(b"hcalcs-2"))
-"""A second HCALCS in the same Device Log."""
-STRANGER = _CA.issue_device(Eui64(b"stranger"))
-"""A device that no Device Log names."""
-
 DEVICE_LOG = (
     DeviceLogEntry(PPMID.eui64, DeviceType.PPMID, bytes(16)),
     DeviceLogEntry(HCALCS.eui64, DeviceType.HCALCS, bytes(16)),
     DeviceLogEntry(NEIGHBOUR.eui64, DeviceType.HCALCS, bytes(16)),
 )
-MANUFACTURER = 0x121D
-OLD_VERSION, NEW_VERSION = 0x0100_0000, 0x0100_0001
-HARDWARE = HardwareVersions(1, 5)
 
 
 def virtual(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
@@ -108,33 +96,6 @@ def virtual(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]
         run_virtual(test(*args, **kwargs))
 
     return run
-
-
-def header(kind: JobKind, version: int = NEW_VERSION, destination: Eui64 | None = None) -> OtaHeader:
-    image_type = IMAGE_TYPE_PPMID if kind is JobKind.PPMID else IMAGE_TYPE_HCALCS
-    return OtaHeader(
-        MANUFACTURER,
-        image_type,
-        version,
-        hardware_versions=HARDWARE,
-        upgrade_file_destination=destination,
-    )
-
-
-def image(
-    kind: JobKind, version: int = NEW_VERSION, size: int = 200, destination: Eui64 | None = None
-) -> OtaFile:
-    """Return an Upgrade Image of `kind`, its Manufacturer Image made of `size` octets."""
-    octets = bytes((version + index) & 0xFF for index in range(size))
-    if kind is JobKind.PPMID:
-        return build_ppmid_image(header(kind, version, destination), octets)
-    return build_signed_image(
-        header(kind, version, destination), octets, supplier_signer(SUPPLIER.signing_key)
-    )
-
-
-PPMID_IMAGE = image(JobKind.PPMID)
-HCALCS_IMAGE = image(JobKind.HCALCS)
 
 
 @dataclass(frozen=True)
@@ -425,8 +386,7 @@ async def lab(
     kept = store or SqliteStore(":memory:")
     for entry in DEVICE_LOG:
         kept.put_device(entry)
-    journal, radio, trust = Journal(kept, clock), FakeRadio(), KeyStore()
-    trust.add_public(BROKER)
+    journal, radio = Journal(kept, clock), FakeRadio()
     hub = Hub(
         radio=radio,
         store=kept,
@@ -435,7 +395,7 @@ async def lab(
         credentials=HUB,
         broker=BROKER.eui64,
         settings=settings,
-        trust=trust,
+        trust=hub_trust(),
     )
     dcc_settings, dcc_store = dcc_settings or DccSettings(), SqliteDccStore(kept.database)
     inventory_store = SqliteInventoryStore(kept.database)
@@ -497,54 +457,3 @@ def outcome_of(answer: Answer) -> asyncio.Future[Message]:
     """Return what gives the device's response to the command of an accepted request."""
     assert answer.outcome is not None
     return answer.outcome
-
-
-def hub_trust() -> KeyStore:
-    """Return what the hub holds of others: the broker's certificates."""
-    keys = KeyStore()
-    keys.add_public(BROKER)
-    return keys
-
-
-def dcc_keys() -> KeyStore:
-    """Return what the DCC holds: the broker's own keys and everybody's certificates."""
-    keys = KeyStore()
-    keys.add(BROKER)
-    for party in (SUPPLIER, OTHER_SUPPLIER, HUB, PPMID, HCALCS, NEIGHBOUR):
-        keys.add_public(party)
-    return keys
-
-
-def outcome(
-    command: Message | bytes,
-    code: ActivateImageResponseCode = ActivateImageResponseCode.SUCCESS,
-    version: int = NEW_VERSION,
-    by: Credentials = HCALCS,
-) -> Message:
-    """Return the CS06 response of the device `by` to `command`."""
-    message = Message.decode(command) if isinstance(command, bytes) else command
-    payload = ExecutionOutcome(activate_image_response_code=code, firmware_version=version.to_bytes(4, "big"))
-    return sign(activate_firmware_response(message, payload, EPOCH), by.signing_key)
-
-
-def activation_alert(
-    counter: int = 1,
-    version: int = NEW_VERSION,
-    result: ActivateImageResult = ActivateImageResult.SUCCESS,
-    by: Credentials = PPMID,
-) -> Message:
-    """Return the CS09 alert of the PPMID `by`."""
-    alert = ppmid_activation_alert(
-        by.eui64,
-        BROKER.eui64,
-        counter,
-        firmware_version=version.to_bytes(4, "big"),
-        result=result,
-        now=EPOCH,
-    )
-    return sign(alert, by.signing_key)
-
-
-def with_device_mac(message: Message, by: Credentials) -> Message:
-    """Return a response with the MAC of the device `by` for the broker."""
-    return protect(message, by.agreement_key, BROKER.agreement_certificate.public_key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -10,16 +9,16 @@ import typer
 from rich.markup import escape
 
 from hanota.cli.duis_words import rows
-from hanota.cli.keys import read_private_key
 from hanota.cli.output import console, stderr
 from hanota.clock import SystemClock
-from hanota.duis.certificates import SigningCertificates, issuer_name, read_certificate
+from hanota.duis.certificates import SigningCertificates, issuer_name
 from hanota.duis.document import DocumentLimits, document_name, parse_document
 from hanota.duis.parse import parse_request
 from hanota.duis.parse_response import parse_response
 from hanota.duis.schema import Schema
 from hanota.duis.signature import UnknownSignerError, sign_document, verify_document
-from hanota.errors import ConfigError
+from hanota.files import read_start, write_file
+from hanota.gbcs.key_files import read_certificate, read_private_key
 
 _STANDARD_INPUT: Final = Path("-")
 
@@ -45,7 +44,7 @@ def sign(file: Path, key: Path, certificate: Path, output: Path | None) -> None:
     if output is None:
         typer.get_binary_stream("stdout").write(signed)
         return
-    _write(output, signed)
+    write_file(output, signed)
     console.print(f"{escape(str(output))}: {len(signed)} octets, signed")
 
 
@@ -74,20 +73,4 @@ def _read(path: Path) -> bytes:
     size = DocumentLimits().document_size + 1
     if path == _STANDARD_INPUT:
         return typer.get_binary_stream("stdin").read(size)
-    try:
-        with path.open("rb") as stream:
-            return stream.read(size)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check the file's name") from error
-
-
-def _write(path: Path, octets: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(octets)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ConfigError(f"cannot write {path}: {error.strerror}", hint="check the folder") from error
+    return read_start(path, size)

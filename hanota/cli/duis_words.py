@@ -127,7 +127,7 @@ def _response(response: Response) -> Iterator[tuple[str, str]]:
             yield "device alert", f"{alert.alert_code:04X}"
             rest = iter([("GBCS payload", _gbcs(alert.gbcs_payload))])
         case DccAlertMessage(dcc_alert):
-            yield "DCC alert", f"{dcc_alert.dcc_alert_code} {_alert_name(dcc_alert)}"
+            yield "DCC alert", f"{dcc_alert.dcc_alert_code} {dcc_alert.body_element}"
             rest = _dcc_alert(dcc_alert)
         case _:
             assert_never(response.body)
@@ -172,18 +172,6 @@ def _inventory_device(device: InventoryDevice) -> str:
         device.device_firmware_version and f"version {device.device_firmware_version}",
     )
     return f"{device.device_id}: {', '.join(fact for fact in facts if fact)}"
-
-
-def _alert_name(alert: DccAlert) -> str:
-    match alert:
-        case CspFirmwareDeliveryStatus():
-            return "CSPFirmwareDeliveryStatus"
-        case CommsHubAlert():
-            return "CommsHubAlert"
-        case PpmidAlert():
-            return "PPMIDAlert"
-        case _:
-            assert_never(alert)
 
 
 def _dcc_alert(alert: DccAlert) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from hanota.cli.output import console, fail
 from hanota.errors import ConfigError, HanotaError, RemoteProtocolError
+from hanota.files import read_file
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import USE_CASES, decode_payload, payload_to_json
@@ -93,7 +94,7 @@ def decode(
 def decode_file(file: Path, keys: KeyStore) -> Iterator[Decoded | HanotaError]:
     """Yield what became of each message in `file`, in order: decoded, or the error that stopped it."""
     try:
-        data = _read(file)
+        data = read_file(file, MAXIMUM_FILE_SIZE)
         if data[:1] in (b"\xdd", b"\xdf"):
             yield _decode(data, keys)
             return
@@ -106,17 +107,6 @@ def decode_file(file: Path, keys: KeyStore) -> Iterator[Decoded | HanotaError]:
             yield _decode(_from_hex(block), keys)
         except RemoteProtocolError as error:
             yield error
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAXIMUM_FILE_SIZE + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}") from None
-    if len(data) > MAXIMUM_FILE_SIZE:
-        raise ConfigError(f"more than {MAXIMUM_FILE_SIZE} octets")
-    return data
 
 
 def _decode(octets: bytes, keys: KeyStore) -> Decoded:

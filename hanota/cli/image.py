@@ -5,7 +5,6 @@ The commands on a database are in `hanota.cli.image_library`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path  # noqa: TC003  # Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final, assert_never
@@ -13,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Final, assert_never
 import typer
 from rich.markup import escape
 
-from hanota.cli.keys import read_private_key, read_public_key
+from hanota.cli.image_file import read_image_file
+from hanota.cli.number import number
 from hanota.cli.output import console, fail
 from hanota.errors import ConfigError, HanotaError
+from hanota.files import write_file
+from hanota.gbcs.key_files import read_private_key, read_public_key
 from hanota.ota.build import build_ppmid_image, build_signed_image, build_tagged_image
 from hanota.ota.elements import ElementTag, SubElement
 from hanota.ota.header import HardwareVersions, OtaHeader, pad_header_string
-from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID, ImageLimits, ImageShape, parse_image
+from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID, ImageShape, parse_image
 from hanota.ota.signature import supplier_signer, verify_supplier_signature
 
 if TYPE_CHECKING:
@@ -40,16 +42,6 @@ _ABOUT: Final = {
     ImageShape.SIGNED: "signed (OTA Header, Manufacturer Image, force-replace, supplier signature)",
     ImageShape.TAGGED: "tagged (OTA Header, sub-elements)",
 }
-
-
-def _number(value: str | int) -> int:
-    """Read a decimal or 0x number; Typer sends an option's default through here too."""
-    if isinstance(value, int):
-        return value
-    try:
-        return int(value, 0)
-    except ValueError:
-        raise typer.BadParameter(f"{value!r} is not a number; write 4637 or 0x121D") from None
 
 
 @app.callback()
@@ -89,22 +81,22 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The OTA file to write.")],
     shape: Annotated[ImageShape, typer.Option(help="ppmid: SR 11.4; signed: SR 11.1, ESME and HCALCS.")],
     manufacturer: Annotated[
-        int, typer.Option(parser=_number, metavar="NUMBER", help="Manufacturer code, such as 0x121D.")
+        int, typer.Option(parser=number, metavar="NUMBER", help="Manufacturer code, such as 0x121D.")
     ],
     file_version: Annotated[
-        int, typer.Option(parser=_number, metavar="NUMBER", help="File version: the firmwareVersion of GBCS.")
+        int, typer.Option(parser=number, metavar="NUMBER", help="File version: the firmwareVersion of GBCS.")
     ],
     image_type: Annotated[
         int | None,
         typer.Option(
-            parser=_number, metavar="NUMBER", help="Default: 0x0084 for ppmid, 0x000D (HCALCS) for signed."
+            parser=number, metavar="NUMBER", help="Default: 0x0084 for ppmid, 0x000D (HCALCS) for signed."
         ),
     ] = None,
     hardware_min: Annotated[
-        int | None, typer.Option(parser=_number, metavar="NUMBER", help="Minimum hardware version.")
+        int | None, typer.Option(parser=number, metavar="NUMBER", help="Minimum hardware version.")
     ] = None,
     hardware_max: Annotated[
-        int | None, typer.Option(parser=_number, metavar="NUMBER", help="Maximum hardware version.")
+        int | None, typer.Option(parser=number, metavar="NUMBER", help="Maximum hardware version.")
     ] = None,
     header_string: Annotated[str, typer.Option(help="Up to 32 characters.")] = "",
     key: Annotated[
@@ -112,7 +104,7 @@ def build(
         typer.Option(metavar="KEY", help="The supplier's Digital Signing key (PKCS#8), for signed."),
     ] = None,
     force_replace: Annotated[
-        int, typer.Option(parser=_number, metavar="NUMBER", help="The force-replace octet, for signed.")
+        int, typer.Option(parser=number, metavar="NUMBER", help="The force-replace octet, for signed.")
     ] = 0,
 ) -> None:
     """Build an OTA file from a Manufacturer Image."""
@@ -125,7 +117,7 @@ def build(
             hardware_versions=_hardware_versions(hardware_min, hardware_max),
         )
         ota_file = _build(shape, header, read_image_file(manufacturer_image), key, force_replace)
-        _write(output, ota_file.data)
+        write_file(output, ota_file.data)
     except HanotaError as error:
         fail(error)
     console.print(f"{escape(str(output))}: {len(ota_file.data)} octets, {ota_file.header.image_id}")
@@ -187,30 +179,6 @@ def _hardware_versions(minimum: int | None, maximum: int | None) -> HardwareVers
 
 def _read_image(path: Path, shape: ImageShape | None) -> OtaFile:
     return parse_image(read_image_file(path), shape)
-
-
-def read_image_file(path: Path) -> bytes:
-    """Read a file, one octet past the size limit at most: enough for the parser to refuse it.
-
-    Raise ConfigError where it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return stream.read(ImageLimits().total_image_size + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check the file's name") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ConfigError(f"cannot write {path}: {error.strerror}", hint="check the folder") from error
 
 
 def _to_json(file: OtaFile) -> Mapping[str, Json]:

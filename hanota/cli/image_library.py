@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hanota.cli.image import app, read_image_file
-from hanota.cli.keys import read_public_key
+from hanota.cli.image import app
+from hanota.cli.image_file import read_image_file
 from hanota.cli.output import console, fail
 from hanota.clock import SystemClock
 from hanota.errors import ConfigError, HanotaError
+from hanota.gbcs.key_files import read_public_key
 from hanota.hub.image_library import ImageLibrary
 from hanota.hub.jobs import JobKind  # noqa: TC001  # Typer reads the annotations
 from hanota.hub.journal import Journal

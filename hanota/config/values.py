@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import shlex
-import stat
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from hanota.errors import ConfigError, HanotaError
 from hanota.eui64 import Eui64
+from hanota.files import read_private_file
 from hanota.radio.url import RadioUrl
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ FAULT: Final = "setting"
 """The type of the errors made here, among those of pydantic."""
 MAXIMUM_SECRET: Final = 4096
 """Octets read of a file that holds one secret."""
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _FROM_ENVIRONMENT: Final = "env:"
 _FROM_FILE: Final = "file:"
 
@@ -55,7 +53,7 @@ class Value:
             try:
                 value = _fetched(value)
             except ConfigError as error:
-                raise fault(str(error)) from None
+                raise fault("; ".join(filter(None, (str(error), error.hint)))) from None
         try:
             return self.read(value)
         except ConfigError as error:
@@ -130,19 +128,7 @@ def _fetched(text: str) -> str:
 
 def _read_secret(path: Path) -> str:
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise ConfigError(f"{path} is not a file")
-            if mode & _OTHERS:
-                raise ConfigError(f"{path} may be used by others: chmod 600 {shlex.quote(str(path))}")
-            data = stream.read(MAXIMUM_SECRET + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > MAXIMUM_SECRET:
-        raise ConfigError(f"{path} has more than {MAXIMUM_SECRET} octets")
-    try:
-        return data.decode().strip()
+        return read_private_file(path, MAXIMUM_SECRET).decode().strip()
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not text") from None
 

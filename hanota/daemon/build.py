@@ -124,7 +124,7 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
     lag = LagWatch(settings.daemon.lag_interval, alive)
     metrics = Metrics(
         (
-            HubCollector(hub, lambda: radio.state, lambda: radio.refused),
+            HubCollector(hub, store.database, lambda: radio.state, lambda: radio.refused),
             DccCollector(dcc_store, clock),
             ProcessHealthCollector(lag, settings.store.path),
         )
@@ -132,7 +132,7 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
     for listener in (keys.follow, metrics.follow, log_event):
         stack.callback(journal.subscribe(listener))
     keys.learn(*(entry.device for entry in hub.device_log))
-    probe = ReadinessProbe(hub, radio, lag, settings.daemon.ready_lag)
+    probe = ReadinessProbe(store.database, radio, lag, settings.daemon.ready_lag)
     context = ApiContext(
         hub=hub,
         dcc=dcc,

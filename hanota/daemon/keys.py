@@ -6,14 +6,11 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
-
 from hanota.daemon.lab import Lab
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.errors import ConfigError
 from hanota.gbcs.certificates import KeyUsage, RemotePartyRole
+from hanota.gbcs.key_files import read_certificate, read_private_key
 from hanota.gbcs.keystore import KeyStore
 from hanota.hub.events import EventKind
 from hanota.radio.settings import LinkSecurity
@@ -151,25 +148,10 @@ def _signer(keys: KeysSection, store: KeyStore, broker: Eui64) -> tuple[PrivateK
     if keys.duis_key is None or keys.duis_certificate is None:
         credentials = store.credentials(broker)
         return credentials.signing_key, credentials.signing_certificate
-    key, certificate = _private_key(keys.duis_key), read_certificate(keys.duis_certificate)
+    key, certificate = read_private_key(keys.duis_key), read_certificate(keys.duis_certificate)
     if key.public_key() != certificate.public_key:
         raise ConfigError(f"{keys.duis_key} is not the key of {keys.duis_certificate}")
     return key, certificate
-
-
-def _private_key(path: Path) -> PrivateKey:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"keys.duis_key: cannot read {path}: {error.strerror}") from None
-    load = load_pem_private_key if data.lstrip().startswith(b"-----BEGIN") else load_der_private_key
-    try:
-        key = load(data, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(f"keys.duis_key: {path} is no private key on P-256", hint="PKCS#8, PEM or DER")
-    return key
 
 
 def _certificates(folder: Path | None, store: KeyStore) -> SigningCertificates:

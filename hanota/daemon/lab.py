@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
+from hanota.files import read_private_toml, write_file
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
 from hanota.zse.cbke import LabCertificateAuthority, Suite, lab_credentials
-from hanota.zse.cbke.private_file import read_private_file, write_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,7 +72,7 @@ class Lab:
                 f'secret = "{secrets.token_hex(_SECRET_OCTETS)}"\nmade = {int(now)}\n'
             )
             with suppress(ConfigError):  # another program was faster; if not, reading tells
-                write_private_file(file, text, overwrite=False)
+                write_file(file, text.encode(), private=True, overwrite=False)
         return cls(folder, *_read(file))
 
     @property
@@ -105,17 +105,14 @@ class Lab:
         credentials = self.device(eui64)
         for certificate in (credentials.signing_certificate, credentials.agreement_certificate):
             file = self._folder / f"{eui64.hex()}-{certificate.key_usage}.pem"
-            with suppress(OSError):  # nobody needs them to go on
-                file.write_bytes(certificate.certificate.public_bytes(Encoding.PEM))
+            with suppress(ConfigError):  # nobody needs them to go on
+                write_file(file, certificate.certificate.public_bytes(Encoding.PEM))
 
     def _remote_parties(self) -> KeyStore:
         held = KeyStore.from_folder(self._folder)
         for role, eui64, name in _PARTIES:
             if not held.in_role(role):
-                try:
-                    self._ca.issue_organisation(eui64, role, name).save(self._folder)
-                except OSError as error:
-                    raise ConfigError(f"cannot write to {self._folder}: {error.strerror}") from None
+                self._ca.issue_organisation(eui64, role, name).save(self._folder)
         held = KeyStore.from_folder(self._folder)
         return held.of(*self._organisations(held), private=True)
 
@@ -139,7 +136,7 @@ class Lab:
 
 
 def _read(file: Path) -> tuple[bytes, int]:
-    document = read_private_file(file)
+    document = read_private_toml(file)
     secret, made = document.get("secret"), document.get("made")
     try:
         octets = bytes.fromhex(secret) if isinstance(secret, str) else b""

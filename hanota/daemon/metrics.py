@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hanota.dcc.ports import DccStore
     from hanota.hub.events import Event
     from hanota.hub.hub import Hub
+    from hanota.store.database import Database
 
 _REFUSALS: Final = {
     EventKind.FRAME_REFUSED: "frame",
@@ -89,9 +90,13 @@ class HubCollector(Collector):
     """How the hub stands: radio, jobs, transfers."""
 
     def __init__(
-        self, hub: Hub, radio_state: Callable[[], RadioState], refused: Callable[[], Mapping[str, int]]
+        self,
+        hub: Hub,
+        database: Database,
+        radio_state: Callable[[], RadioState],
+        refused: Callable[[], Mapping[str, int]],
     ) -> None:
-        self._hub, self._radio_state, self._refused = hub, radio_state, refused
+        self._hub, self._database, self._radio_state, self._refused = hub, database, radio_state, refused
 
     def collect(self) -> Iterator[Metric]:
         """Look."""
@@ -117,9 +122,7 @@ class HubCollector(Collector):
             "transfer_rate_octets", "Octets a second of all", sum(each.rate or 0 for each in progress)
         )
         yield _gauge("radio_frames_refused", "Frames the radio refused", sum(self._refused().values()))
-        yield _gauge(
-            "store_fault", "1 where the last event could not be stored", self._hub.store_fault is not None
-        )
+        yield _gauge("store_fault", "1 where nothing can be stored", self._database.fault() is not None)
 
 
 class DccCollector(Collector):

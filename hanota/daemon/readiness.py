@@ -10,15 +10,15 @@ from hanota.hub.ports import RadioState
 
 if TYPE_CHECKING:
     from hanota.daemon.lag import LagWatch
-    from hanota.hub.hub import Hub
     from hanota.hub.ports import HanRadio
+    from hanota.store.database import Database
 
 
 class ReadinessProbe:
     """Looks whenever it is asked."""
 
-    def __init__(self, hub: Hub, radio: HanRadio, lag: LagWatch, ready_lag: float) -> None:
-        self._hub, self._radio, self._lag, self._ready_lag = hub, radio, lag, ready_lag
+    def __init__(self, database: Database, radio: HanRadio, lag: LagWatch, ready_lag: float) -> None:
+        self._database, self._radio, self._lag, self._ready_lag = database, radio, lag, ready_lag
         self.draining = asyncio.Event()
         """Set when the daemon is about to stop."""
 
@@ -29,8 +29,9 @@ class ReadinessProbe:
             faults.append("the daemon is about to stop")
         if self._radio.state is not RadioState.ONLINE:
             faults.append(f"the coordinator is {self._radio.state}")
-        if self._hub.store_fault is not None:
-            faults.append(f"the store fails: {self._hub.store_fault}")
+        store_fault = self._database.fault()
+        if store_fault is not None:
+            faults.append(f"the store fails: {store_fault}")
         if self._lag.last > self._ready_lag:
             faults.append(f"the event loop is {self._lag.last:.1f} s late")
         return Readiness(tuple(faults))

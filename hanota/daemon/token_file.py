@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from hanota.api.access import Role, TokenSettings
 from hanota.errors import ConfigError
-from hanota.zse.cbke.private_file import read_private_file, write_private_file
+from hanota.files import read_private_toml, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +30,14 @@ def own_token(database: Path) -> TokenSettings:
     file = token_file(database)
     if not file.exists():
         text = f'# Whoever has this may do everything by REST.\ntoken = "{secrets.token_urlsafe(_OCTETS)}"\n'
-        write_private_file(file, text, overwrite=False)
+        write_file(file, text.encode(), private=True, overwrite=False)
     token = read_token(file)
     return TokenSettings(NAME, Role.ACTIVATOR, hashlib.sha256(token.encode()).digest())
 
 
 def read_token(file: Path) -> str:
     """Return the token in a file; raise ConfigError where others may read it or there is none in it."""
-    document: Mapping[str, object] = read_private_file(file)
+    document: Mapping[str, object] = read_private_toml(file)
     token = document.get("token")
     if not isinstance(token, str) or not token:
         raise ConfigError(f"{file} holds no token", hint="remove it: the daemon makes another")

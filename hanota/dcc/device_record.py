@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FIRMWARE_VERSION: Final = re.compile("[0-9A-F]{8}")
 _GBCS_VERSION: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
-_MPXN: Final = re.compile(".{1,13}")
+_MPXN: Final = re.compile("[!-~]{1,13}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class DeviceRecord:
         check_model(self.model)
         check_firmware_version(self.firmware_version)
         check_gbcs_version(self.gbcs_version)
-        if self.smets_chts_version is not None and not 1 <= len(self.smets_chts_version) <= VERSION_LENGTH:
-            raise ConfigError(f"a SMETS or CHTS version has 1 to {VERSION_LENGTH} characters")
+        version = self.smets_chts_version
+        if version is not None and not (1 <= len(version) <= VERSION_LENGTH and version.isprintable()):
+            raise ConfigError(f"a SMETS or CHTS version has 1 to {VERSION_LENGTH} characters, each printable")
         if self.import_mpxn is not None and not _MPXN.fullmatch(self.import_mpxn):
             raise ConfigError("an MPAN or MPRN has 1 to 13 characters")
 
@@ -57,9 +58,9 @@ def check_code(name: str, value: int | None) -> None:
 
 
 def check_model(model: str) -> None:
-    """Raise ConfigError for a model longer than the schema's DeviceModel."""
-    if len(model) > NAME_LENGTH:
-        raise ConfigError(f"a model has at most {NAME_LENGTH} characters, got {len(model)}")
+    """Raise ConfigError for a model that is longer than the schema's DeviceModel, or that XML cannot say."""
+    if len(model) > NAME_LENGTH or not model.isprintable():
+        raise ConfigError(f"a model has at most {NAME_LENGTH} characters, each printable")
 
 
 def check_firmware_version(version: str | None) -> None:

@@ -12,7 +12,6 @@ from hanota.dcc.codes import FUTURE_DATED_TIMEOUT, NO_RESPONSE, NOT_NOW, UNDELIV
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
 from hanota.dcc.ports import CommandState, StoredCommand
 from hanota.errors import LocalProtocolError, RemoteProtocolError, StoreError
-from hanota.gbcs.device_log import ADD_DEVICE_MESSAGE_CODE
 from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import may_be_shown, use_case_name
 from hanota.hub.events import EventKind, Party
@@ -295,13 +294,6 @@ class Exchange:
         )
         command.response.set_exception(error)
         command.response.exception()  # nobody need wait for it: the journal has it
-
-
-def _octets(message: Message, octets: bytes) -> dict[str, str]:
-    """Return a message for whoever looks at the event; CCS01 carries an install code, which nobody sees."""
-    if message.message_code == ADD_DEVICE_MESSAGE_CODE:
-        return {}
-    return {"message_octets": octets.hex()}
 
 
 def _key_of_command(command: Message) -> _Key:

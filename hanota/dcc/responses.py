@@ -20,6 +20,7 @@ from hanota.hub.events import EventKind, Party
 from hanota.timestamps import utc
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from hanota.clock import Clock
@@ -107,8 +108,9 @@ class Responses:
         firmware_version: str,
     ) -> None:
         """Tell what the DCC says by itself of `device`."""
-        name = type(alert).__name__.replace("Ppmid", "PPMID").replace("Csp", "CSP")
-        self._record_alert(EventKind.DCC_ALERT, device, alert_code, outcome, firmware_version, name)
+        name = alert.body_element
+        told = {"alert": name, "dcc_alert_code": str(alert.dcc_alert_code)}
+        self._record_alert(EventKind.DCC_ALERT, device, alert_code, outcome, firmware_version, told)
         if user is not None:
             counter = next_counter(self._store, _ALERT_COUNTER, self._dcc)
             self._outbox.put(
@@ -160,12 +162,11 @@ class Responses:
         code: int | None,
         outcome: str,
         firmware_version: str = "",
-        alert: str = "",
+        dcc_alert: Mapping[str, Json] | None = None,
     ) -> None:
-        detail: dict[str, Json] = {
-            "alert": alert,
-            "alert_code": "unknown" if code is None else f"{code:04X}",
-            "outcome": outcome,
-            "firmware_version": firmware_version,
-        }
+        detail: dict[str, Json] = {**(dcc_alert or {}), "outcome": outcome}
+        if code is not None or dcc_alert is None:
+            detail["alert_code"] = "unknown" if code is None else f"{code:04X}"
+        if firmware_version:
+            detail["firmware_version"] = firmware_version
         self._journal.record(kind, Party.DCC, Party.SERVICE_USER, device=device, detail=detail)

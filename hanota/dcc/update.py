@@ -52,6 +52,14 @@ _REASONS: Final = {
     "invalid_gbcs_version": "not of the GBCS version this firmware needs",
 }
 """The lists of DUIS in words."""
+_HINTS: Final = {
+    "not_commissioned": "it has to be Commissioned in the inventory, and in the hub's Device Log",
+    "not_applicable_firmware": (
+        "compare maker and hardware in the inventory with the OTA Header; and where the products list has"
+        " entries of that type, one has to be of this image and Active"
+    ),
+}
+"""Where to look, by the same names."""
 
 
 class Updates:
@@ -84,6 +92,7 @@ class Updates:
             raise RequestRejectedError(
                 f"no {kind} of the DeviceIDList can be updated: {_in_words(found)}",
                 code=NO_ELIGIBLE_DEVICE[reference],
+                hint=next((hint for name, hint in _HINTS.items() if name in lists), None),
                 content=found.warning,
             )
         destination = file.header.upgrade_file_destination

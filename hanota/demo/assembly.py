@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from hanota.dcc.dcc import Dcc
-from hanota.dcc.inventory import Inventory
-from hanota.dcc.products_list import ProductsList
-from hanota.dcc.service_users import ServiceUser, ServiceUsers
-from hanota.dcc.signing import DccSigner
+from hanota.demo.composition import HubKeys, composed, network_of
 from hanota.demo.parties import entropy_of
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
-from hanota.gbcs.certificates import KeyUsage
-from hanota.hub.hub import Hub
 from hanota.radio.coordinator import Coordinator
-from hanota.radio.settings import LinkSecurity, NetworkSettings, RadioSettings
+from hanota.radio.settings import LinkSecurity, RadioSettings
 from hanota.radio.url import RadioUrl
-from hanota.store.dcc_store import SqliteDccStore
-from hanota.store.inventory_store import SqliteInventoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from hanota.clock import Clock
+    from hanota.dcc.dcc import Dcc
+    from hanota.dcc.service_users import ServiceUsers
+    from hanota.dcc.signing import DccSigner
     from hanota.demo.bench import Bench
     from hanota.demo.parties import Parties
-    from hanota.hub.hub import HubSettings
+    from hanota.hub.hub import Hub, HubSettings
     from hanota.hub.journal import Journal
     from hanota.radio.capture import Capture
+    from hanota.store.dcc_store import SqliteDccStore
     from hanota.store.store import SqliteStore
 
 _EMULATOR: Final = "demo"
@@ -86,57 +81,23 @@ async def assembled(
         establish = bench.security is LinkSecurity.KEY_ESTABLISHMENT
         radio = Coordinator(
             url,
-            RadioSettings(network=_network(seed), link_security=bench.security, key_export=key_export),
+            RadioSettings(network=network_of(seed), link_security=bench.security, key_export=key_export),
             clock=clock,
             credentials=parties.cbke[parties.hub.eui64] if establish else None,
             entropy=entropy_of(parties.seed, f"ephemeral keys of {parties.hub.eui64}"),
             capture=capture,
         )
-        hub = Hub(
-            radio=radio,
-            store=store,
-            journal=journal,
-            clock=clock,
-            credentials=parties.hub,
-            broker=parties.broker,
-            settings=settings,
-            trust=parties.trust,
+        composition = await stack.enter_async_context(
+            composed(
+                HubKeys.of(parties),
+                radio,
+                store=store,
+                journal=journal,
+                clock=clock,
+                settings=settings,
+                users=users,
+                signer=signer,
+            )
         )
-        dcc_store, inventory_store = SqliteDccStore(store.database), SqliteInventoryStore(store.database)
-        dcc = Dcc(
-            eui64=parties.broker,
-            service_user=parties.supplier,
-            hub=hub,
-            keystore=parties.dcc,
-            signer=signer or _signer(parties),
-            users=ServiceUsers([ServiceUser(parties.supplier)]) if users is None else users,
-            inventory=Inventory(inventory_store, journal, clock, hub),
-            products=ProductsList(inventory_store, journal),
-            store=store,
-            dcc_store=dcc_store,
-            journal=journal,
-            clock=clock,
-        )
-        stack.callback(dcc.close)
-        await hub.start(dcc)
-        stack.push_async_callback(hub.stop)
-        dcc.start()
+        hub, dcc, dcc_store = composition.hub, composition.dcc, composition.dcc_store
         yield Assembly(parties, bench, radio, hub, dcc, journal, store, dcc_store, clock)
-
-
-def _signer(parties: Parties) -> DccSigner:
-    """Sign documents as the broker; the DCC has another key for them, and nobody looks at these."""
-    certificates = parties.dcc.certificates(parties.broker)
-    signing = next(each for each in certificates if each.key_usage is KeyUsage.DIGITAL_SIGNATURE)
-    return DccSigner(parties.remote.signing_private_key(parties.broker), signing)
-
-
-def _network(seed: int | None) -> NetworkSettings:
-    if seed is None:
-        return NetworkSettings()
-    chosen = random.Random(seed)  # noqa: S311  # a network of emulated devices, the same every time
-    return NetworkSettings(
-        pan_id=chosen.randrange(1, 0xFFF0),
-        network_key=chosen.randbytes(16),
-        trust_centre_key=chosen.randbytes(16),
-    )

@@ -136,9 +136,9 @@ def _add_device(element: _Element, device: InventoryDevice) -> None:
 
 
 def _add_dcc_alert(parent: _Element, alert: DccAlert) -> None:
+    element = add(parent, alert.body_element)
     match alert:
         case CspFirmwareDeliveryStatus():
-            element = add(parent, "CSPFirmwareDeliveryStatus")
             add(element, "UpdateFirmwareRequestID", str(alert.update_firmware_request_id))
             add(element, "CommsHubDeviceID", str(alert.comms_hub_device_id))
             add(element, "TargetDeviceID", str(alert.target_device_id))
@@ -146,7 +146,6 @@ def _add_dcc_alert(parent: _Element, alert: DccAlert) -> None:
             _add_time(element, "TimeStamp", alert.time_stamp)
             add(element, "CommsHubTransferStatus", alert.comms_hub_transfer_status)
         case CommsHubAlert():
-            element = add(parent, "CommsHubAlert")
             add(element, "CommsHubDeviceID", str(alert.comms_hub_device_id))
             _add_alert_code(element, "AlertCode", alert.alert_code)
             _add_time(element, "TimeStamp", alert.time_stamp)
@@ -158,7 +157,6 @@ def _add_dcc_alert(parent: _Element, alert: DccAlert) -> None:
                 add(content, "FirmwareVersion", transfer.firmware_version)
                 add(content, "TransferResponseCode", transfer.transfer_response_code)
         case PpmidAlert():
-            element = add(parent, "PPMIDAlert")
             add(element, "DeviceID", str(alert.device_id))
             _add_alert_code(element, "DeviceAlertCode", alert.device_alert_code)
             _add_time(element, "Timestamp", alert.timestamp)

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.x509 import Name
 
-from hanota.errors import ConfigError, RemoteProtocolError
+from hanota.errors import ConfigError
 from hanota.gbcs.certificates import KeyUsage, PartyCertificate
+from hanota.gbcs.key_files import read_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-MAXIMUM_CERTIFICATE_SIZE: Final = 64 * 1024
-"""Octets read of one file: a certificate of GB smart metering has less than 1 kB."""
 MAXIMUM_CERTIFICATES: Final = 10_000
 """Certificate files read of one folder: a bench knows a few parties."""
 
@@ -68,18 +67,3 @@ class SigningCertificates:
 def issuer_name(certificate: PartyCertificate) -> str:
     """Return the issuer as X509IssuerName has it."""
     return certificate.certificate.issuer.rfc4514_string()
-
-
-def read_certificate(path: Path) -> PartyCertificate:
-    """Read a certificate file, PEM or DER; raise ConfigError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAXIMUM_CERTIFICATE_SIZE + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    if len(data) > MAXIMUM_CERTIFICATE_SIZE:
-        raise ConfigError(f"{path}: more than {MAXIMUM_CERTIFICATE_SIZE} octets")
-    try:
-        return PartyCertificate.decode(data)
-    except RemoteProtocolError as error:
-        raise ConfigError(f"{path}: {error}") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +57,7 @@ class ActivateImageResultCode(StrEnum):
 class CspFirmwareDeliveryStatus:
     """CSPFirmwareDeliveryStatus: whether an image reached the hub, for one device of a request."""
 
+    body_element: ClassVar[str] = "CSPFirmwareDeliveryStatus"
     update_firmware_request_id: RequestId
     comms_hub_device_id: Eui64
     target_device_id: Eui64
@@ -87,6 +88,7 @@ class FirmwareTransferAlert:
 class CommsHubAlert:
     """CommsHubAlert: the DCC's rendering of CCS08, alert code 8F8A or 8F89."""
 
+    body_element: ClassVar[str] = "CommsHubAlert"
     comms_hub_device_id: Eui64
     alert_code: int
     firmware_transfer_alert: FirmwareTransferAlert | None = None
@@ -110,6 +112,7 @@ class PpmidFirmwareUpgradeAlert:
 class PpmidAlert:
     """PPMIDAlert: the DCC's rendering of CS09, alert code 8F8B."""
 
+    body_element: ClassVar[str] = "PPMIDAlert"
     device_id: Eui64
     device_alert_code: int
     ppmid_firmware_upgrade_alert: PpmidFirmwareUpgradeAlert | None = None

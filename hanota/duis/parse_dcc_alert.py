@@ -45,13 +45,13 @@ def _dcc_alert(choice: ElementSequence, code: DccAlertCode) -> DccAlert:
     alert: DccAlert
     match code:
         case DccAlertCode.FIRMWARE_DELIVERED | DccAlertCode.FIRMWARE_NOT_DELIVERED:
-            fields = ElementSequence(choice.required("CSPFirmwareDeliveryStatus"))
+            fields = ElementSequence(choice.required(CspFirmwareDeliveryStatus.body_element))
             alert = _delivery_status(fields)
         case DccAlertCode.COMMS_HUB_ALERT:
-            fields = ElementSequence(choice.required("CommsHubAlert"))
+            fields = ElementSequence(choice.required(CommsHubAlert.body_element))
             alert = _comms_hub_alert(fields)
         case DccAlertCode.PPMID_ALERT:
-            fields = ElementSequence(choice.required("PPMIDAlert"))
+            fields = ElementSequence(choice.required(PpmidAlert.body_element))
             alert = _ppmid_alert(fields)
         case _:
             assert_never(code)

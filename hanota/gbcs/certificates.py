@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
-from hanota.errors import RemoteProtocolError
+from hanota.errors import ConfigError, RemoteProtocolError
 from hanota.eui64 import Eui64
+from hanota.files import write_file
 from hanota.gbcs import der
 
 if TYPE_CHECKING:
@@ -117,19 +118,22 @@ class Credentials:
     agreement_certificate: PartyCertificate
 
     def save(self, folder: Path) -> None:
-        """Write four files as KeyStore.from_folder reads them; private keys only their owner may read."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write four files as KeyStore.from_folder reads them; private keys only their owner may read.
+
+        Raise ConfigError where that fails.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot make the folder {folder}: {error.strerror}") from error
         for usage, key, certificate in (
             (KeyUsage.DIGITAL_SIGNATURE, self.signing_key, self.signing_certificate),
             (KeyUsage.KEY_AGREEMENT, self.agreement_key, self.agreement_certificate),
         ):
             stem = f"{self.eui64.hex()}-{usage}"
-            (folder / f"{stem}.pem").write_bytes(certificate.certificate.public_bytes(Encoding.PEM))
-            key_file = folder / f"{stem}.key"
-            key_file.touch(mode=0o600)
-            # A file that was there before keeps its mode in `touch`.
-            key_file.chmod(0o600)
-            key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            write_file(folder / f"{stem}.pem", certificate.certificate.public_bytes(Encoding.PEM))
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            write_file(folder / f"{stem}.key", pem, private=True)
 
 
 def _identity(certificate: x509.Certificate) -> tuple[Eui64, RemotePartyRole | None]:

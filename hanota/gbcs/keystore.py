@@ -11,13 +11,10 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
-
-from hanota.errors import ConfigError, RemoteProtocolError
+from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import Credentials, KeyUsage, PartyCertificate, RemotePartyRole
+from hanota.gbcs.key_files import read_certificate, read_private_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +24,6 @@ if TYPE_CHECKING:
 _FILE_NAME: Final = re.compile(
     r"(?P<eui64>[0-9a-f]{16})-(?:[a-z0-9]+-)?(?P<usage>ds|ka)\.(?P<kind>pem|key)", re.IGNORECASE
 )
-
-MAXIMUM_FILE_SIZE: Final = 64 * 1024
-"""Octets read of one file: a certificate or a key of GB smart metering has less than 1 kB."""
 
 
 class KeyStore:
@@ -59,7 +53,7 @@ class KeyStore:
                 keystore.add_certificate(certificate)
                 public_key = certificate.public_key
             else:
-                private_key = _private_key(path)
+                private_key = read_private_key(path)
                 keystore.add_private_key(eui64, usage, private_key)
                 public_key = private_key.public_key()
             if public_keys.setdefault(path.stem, public_key) != public_key:
@@ -189,38 +183,10 @@ class KeyStore:
 
 
 def _certificate(path: Path, eui64: Eui64, usage: KeyUsage) -> PartyCertificate:
-    try:
-        certificate = PartyCertificate.decode(_read(path))
-    except RemoteProtocolError as error:
-        raise ConfigError(f"{path}: {error}") from None
+    certificate = read_certificate(path)
     if (certificate.eui64, certificate.key_usage) != (eui64, usage):
         raise ConfigError(
             f"{path}: the certificate in it is that of {certificate.eui64} for "
             f"{certificate.key_usage.name}, the file name says {eui64} for {usage.name}"
         )
     return certificate
-
-
-def _private_key(path: Path) -> PrivateKey:
-    data = _read(path)
-    try:
-        if data.lstrip().startswith(b"-----BEGIN"):
-            key = load_pem_private_key(data, password=None)
-        else:
-            key = load_der_private_key(data, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{path}: not a private key that can be read: {error}") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(f"{path}: the private key is not on the curve P-256")
-    return key
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAXIMUM_FILE_SIZE + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    if len(data) > MAXIMUM_FILE_SIZE:
-        raise ConfigError(f"{path}: more than {MAXIMUM_FILE_SIZE} octets")
-    return data

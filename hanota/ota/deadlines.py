@@ -1,4 +1,4 @@
-"""Which session is due next: found without a look at the others."""
+"""When a session is due, and which one next: found without a look at the others."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Final
 
+from hanota.ota.session import SessionState
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hanota.ota.session import Session
+    from hanota.ota.settings import OtaServerSettings
 
 _SPARE: Final = 64
 """Entries more than four a session before the outdated ones are thrown out."""
@@ -74,3 +77,23 @@ class Deadlines:
     def _enter(self, session: Session, due: float) -> None:
         self._entered[session] = due
         heapq.heappush(self._heap, (due, next(self._order), session))
+
+
+def due_at(session: Session, settings: OtaServerSettings) -> float | None:
+    """Return when the session expires, is notified again or, if it is being heard, stalls; Unix seconds."""
+    if not session.live:
+        return None
+    if session.notify_at is not None:
+        return min(ends_at(session, settings), session.notify_at)
+    heard_at = session.offered_at if session.heard_at is None else session.heard_at
+    return min(ends_at(session, settings), heard_at + settings.stall_seconds)
+
+
+def ends_at(session: Session, settings: OtaServerSettings) -> float:
+    """Return when the session ends for want of requests; Unix seconds."""
+    if session.heard_at is None:
+        return session.expires_at  # never heard: it may be switched off for days
+    silent = session.heard_at + settings.session_timeout
+    if session.held and session.state is SessionState.HELD:
+        return silent  # approval may take longer than any transfer
+    return min(silent, session.expires_at)

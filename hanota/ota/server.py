@@ -6,6 +6,7 @@ air: clients repeat what is not answered.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hanota.errors import LocalProtocolError, RemoteProtocolError
@@ -14,7 +15,7 @@ from hanota.ota.attributes import AttributeId, read_attributes
 from hanota.ota.block_size import BlockSizeBook, BlockSizer
 from hanota.ota.blocks import send_page_blocks
 from hanota.ota.commands import encode_command
-from hanota.ota.deadlines import Deadlines
+from hanota.ota.deadlines import Deadlines, due_at, ends_at
 from hanota.ota.endings import upgrade_time
 from hanota.ota.events import (
     ImageNotified,
@@ -66,7 +67,7 @@ class OtaServer:
         self.dropped = 0
         """Frames dropped because a limit was reached."""
         self._sessions: dict[Eui64, Session] = {}
-        self._deadlines = Deadlines(self._due_at)
+        self._deadlines = Deadlines(partial(due_at, settings=self.settings))
         self._slots = admission or TransferSlots(
             self.settings.concurrent_transfers, self.settings.stall_seconds, self.settings.wait_seconds
         )
@@ -309,7 +310,7 @@ class OtaServer:
         to_notify = []
         for session in due:
             served, total = session.meter.served, session.total
-            if self._expires_at(session) <= now:
+            if ends_at(session, self.settings) <= now:
                 session.advance(Trigger.TIME_OUT)
                 self._free(session.device)
                 self._events.append(TransferExpired(session.device, now, served, total))
@@ -325,23 +326,6 @@ class OtaServer:
         for session in to_notify:
             by_broadcast = session.state is SessionState.OFFERED and session.image in together
             self._notify(session, now, unicast=not by_broadcast)
-
-    def _due_at(self, session: Session) -> float | None:
-        """When the session expires, is notified again or, if it is being heard, stalls."""
-        if not session.live:
-            return None
-        if session.notify_at is not None:
-            return min(self._expires_at(session), session.notify_at)
-        heard_at = session.offered_at if session.heard_at is None else session.heard_at
-        return min(self._expires_at(session), heard_at + self.settings.stall_seconds)
-
-    def _expires_at(self, session: Session) -> float:
-        if session.heard_at is None:
-            return session.expires_at  # never heard: it may be switched off for days
-        silent = session.heard_at + self.settings.session_timeout
-        if session.held and session.state is SessionState.HELD:
-            return silent  # approval may take longer than any transfer
-        return min(silent, session.expires_at)
 
     def _notify(self, session: Session, now: float, *, unicast: bool = True) -> None:
         if unicast:

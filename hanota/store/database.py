@@ -7,13 +7,17 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from hanota.errors import StoreError
+from hanota.errors import HanotaError, StoreError
 from hanota.store.queries import MIGRATIONS, QUERIES, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_T = TypeVar("_T")
+Row: TypeAlias = "tuple[Any, ...]"
+"""One row, as the query names its columns."""
 
 MEMORY: Final = ":memory:"
 """The path of a database that lives and dies with the process."""
@@ -53,6 +57,7 @@ class Database:
         self._name = str(path)
         self._in_transaction = False
         self._failed = False
+        self._fault: StoreError | None = None
         if self._name != MEMORY:
             _create_or_check(Path(path))
         try:
@@ -67,9 +72,17 @@ class Database:
             self._connection.close()
             raise
 
-    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, **values: object) -> list[Row]:
         """Run a query of `queries.sql` to its end and return its rows; raise StoreError."""
         return self._run(QUERIES[query], values)
+
+    def read(self, convert: Callable[[Row], _T], query: str, **values: object) -> list[_T]:
+        """Return each row as `convert` makes it; raise StoreError also where it raises for a row."""
+        rows = self.rows(query, **values)
+        try:
+            return [convert(row) for row in rows]
+        except (ValueError, HanotaError) as error:
+            raise StoreError(f"a row of {query} cannot be read: {error}") from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -86,6 +99,7 @@ class Database:
         try:
             yield
             self._run("COMMIT")
+            self._fault = None
         except BaseException:
             with suppress(sqlite3.Error):
                 # SQLite may have rolled back by itself, after a full disk for one.
@@ -94,6 +108,14 @@ class Database:
             raise
         finally:
             self._in_transaction = self._failed = False
+
+    def fault(self) -> StoreError | None:
+        """Return why nothing can be stored, None where something can: after a failure this tries to."""
+        if self._fault is not None and not self._in_transaction:
+            with suppress(StoreError), self.transaction():
+                # It is there already, and writing it once more takes room as anything does.
+                self._run(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        return self._fault
 
     def close(self) -> None:
         """Close the connection; what is not committed is lost."""
@@ -107,7 +129,10 @@ class Database:
             return self._connection.execute(statement, values or {}).fetchall()
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._failed = self._in_transaction
-            raise self._store_error(error) from error
+            failure = self._store_error(error)
+            if failure.hint is not None:  # it is the file's fault, and not the statement's
+                self._fault = failure
+            raise failure from error
 
     def _prepare(self) -> None:
         version = self._version()

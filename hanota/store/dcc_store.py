@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 from hanota.dcc.ports import CommandState, HandledRequest, Outgoing, StoredCommand
 from hanota.duis.request import CommandVariant, RequestId, ServiceReference
-from hanota.errors import HanotaError, StoreError
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from hanota.store.database import Database
-
-_T = TypeVar("_T")
-_Row: TypeAlias = "tuple[Any, ...]"
+    from hanota.store.database import Database, Row
 
 
 class SqliteDccStore:
@@ -42,7 +38,7 @@ class SqliteDccStore:
 
     def requests(self, originator: Eui64, counter: int) -> Sequence[HandledRequest]:
         """Return the requests under an originator's counter."""
-        return self._read(_request, "handled_requests", originator=originator, counter=counter)
+        return self._database.read(_request, "handled_requests", originator=originator, counter=counter)
 
     def add_pre_command(self, digest: bytes, request_id: RequestId, at: float, *, keep: int) -> None:
         """Keep the SHA-256 of a Pre-Command to be signed; of all, the newest `keep`."""
@@ -84,7 +80,7 @@ class SqliteDccStore:
 
     def commands(self) -> Sequence[StoredCommand]:
         """Return the commands under way, oldest first."""
-        return self._read(_command, "commands")
+        return self._database.read(_command, "commands")
 
     def add_outgoing(self, service_user: Eui64, document: bytes, at: float) -> Outgoing:
         """Queue a document."""
@@ -93,11 +89,11 @@ class SqliteDccStore:
 
     def outgoing(self, service_user: Eui64, limit: int = 1) -> Sequence[Outgoing]:
         """Return the first `limit` documents that wait for a user, in order."""
-        return self._read(_outgoing, "outgoing", service_user=service_user, limit=max(limit, 0))
+        return self._database.read(_outgoing, "outgoing", service_user=service_user, limit=max(limit, 0))
 
     def outgoing_users(self) -> Sequence[Eui64]:
         """Return whom documents wait for."""
-        return self._read(lambda row: Eui64(row[0]), "outgoing_users")
+        return self._database.read(lambda row: Eui64(row[0]), "outgoing_users")
 
     def outgoing_count(self, service_user: Eui64 | None = None) -> int:
         """Return how many documents wait, for one user or for all."""
@@ -119,15 +115,8 @@ class SqliteDccStore:
         """Forget a document that could not be delivered."""
         self._database.rows("remove_outgoing", seq=seq)
 
-    def _read(self, convert: Callable[[_Row], _T], query: str, **values: object) -> Sequence[_T]:
-        rows = self._database.rows(query, **values)
-        try:
-            return [convert(row) for row in rows]
-        except (ValueError, HanotaError) as error:
-            raise StoreError(f"a row of {query} cannot be read: {error}") from error
 
-
-def _request(row: _Row) -> HandledRequest:
+def _request(row: Row) -> HandledRequest:
     originator, target, counter, reference, variant, signer, digest, at, answer = row
     return HandledRequest(
         RequestId(Eui64(originator), Eui64(target), counter),
@@ -140,7 +129,7 @@ def _request(row: _Row) -> HandledRequest:
     )
 
 
-def _command(row: _Row) -> StoredCommand:
+def _command(row: Row) -> StoredCommand:
     number, request_id, reference, octets, state, expires_at = row
     return StoredCommand(
         number,
@@ -152,6 +141,6 @@ def _command(row: _Row) -> StoredCommand:
     )
 
 
-def _outgoing(row: _Row) -> Outgoing:
+def _outgoing(row: Row) -> Outgoing:
     seq, service_user, document, created, attempts, next_attempt = row
     return Outgoing(seq, Eui64(service_user), document, created, attempts, next_attempt)

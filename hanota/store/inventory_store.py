@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from hanota.dcc.device_record import DeviceRecord
 from hanota.dcc.product_entry import ProductEntry
 from hanota.duis.inventory import CplStatus, DeviceStatus, DeviceType
-from hanota.errors import HanotaError, StoreError
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from hanota.store.database import Database
+    from hanota.store.database import Database, Row
 
-_T = TypeVar("_T")
-_Row: TypeAlias = "tuple[Any, ...]"
 _ANY: Final = -1
 """Stands for any manufacturer or image type: a part of a primary key, so not NULL."""
 
@@ -29,11 +26,11 @@ class SqliteInventoryStore:
 
     def inventory_device(self, device: Eui64) -> DeviceRecord | None:
         """Return the row of a device, None where there is none."""
-        return next(iter(self._read(_record, "inventory_device", device=device)), None)
+        return next(iter(self._database.read(_record, "inventory_device", device=device)), None)
 
     def inventory_devices(self) -> Sequence[DeviceRecord]:
         """Return every row, by EUI-64."""
-        return self._read(_record, "inventory_devices")
+        return self._database.read(_record, "inventory_devices")
 
     def inventory_count(self) -> int:
         """Return how many rows there are."""
@@ -63,7 +60,7 @@ class SqliteInventoryStore:
 
     def products(self) -> Sequence[ProductEntry]:
         """Return the Central Products List, by device type, manufacturer, image type, model and version."""
-        return self._read(_product, "products")
+        return self._database.read(_product, "products")
 
     def put_product(self, entry: ProductEntry) -> None:
         """Add an entry, or replace the one with its key."""
@@ -81,20 +78,13 @@ class SqliteInventoryStore:
             status=entry.status,
         )
 
-    def _read(self, convert: Callable[[_Row], _T], query: str, **values: object) -> list[_T]:
-        rows = self._database.rows(query, **values)
-        try:
-            return [convert(row) for row in rows]
-        except (ValueError, HanotaError) as error:
-            raise StoreError(f"a row of {query} cannot be read: {error}") from error
 
-
-def _record(row: _Row) -> DeviceRecord:
+def _record(row: Row) -> DeviceRecord:
     device, device_type, status, *rest = row
     return DeviceRecord(Eui64(device), DeviceType(device_type), DeviceStatus(status), *rest)
 
 
-def _product(row: _Row) -> ProductEntry:
+def _product(row: Row) -> ProductEntry:
     image_hash, device_type, version, manufacturer, image_type, model, *hardware_and_gbcs, status = row
     minimum, maximum, gbcs_version = hardware_and_gbcs
     return ProductEntry(

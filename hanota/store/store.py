@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from hanota.errors import HanotaError, StoreError
+from hanota.errors import StoreError
 from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
@@ -18,14 +18,13 @@ from hanota.ota.header import HardwareVersions
 from hanota.store.database import Database, StoreSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hanota.hub.events import Json
+    from hanota.store.database import Row
 
-_T = TypeVar("_T")
-_Row: TypeAlias = "tuple[Any, ...]"
 _NO_VERSION: Final = -1
 """The hardware version of a model that tells none: a part of a primary key, so not NULL."""
 
@@ -87,7 +86,7 @@ class SqliteStore:
     def events(self, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
         """Return at most `limit` events with `seq` above `after`, in order."""
         # SQLite takes a negative LIMIT for none at all.
-        return self._read(_event, "events", after=after, limit=max(limit, 0))
+        return self._database.read(_event, "events", after=after, limit=max(limit, 0))
 
     def put_device(self, entry: DeviceLogEntry) -> None:
         """Add or replace a Device Log entry."""
@@ -104,7 +103,7 @@ class SqliteStore:
 
     def devices(self) -> Sequence[DeviceLogEntry]:
         """Return the Device Log, by EUI-64."""
-        return self._read(_device_log_entry, "devices")
+        return self._database.read(_device_log_entry, "devices")
 
     def put_link_key(self, device: Eui64, key: EstablishedKey) -> None:
         """Add or replace what is remembered of the link key of a device in the Device Log.
@@ -126,7 +125,7 @@ class SqliteStore:
 
     def link_keys(self) -> Mapping[Eui64, EstablishedKey]:
         """Return what is remembered of each device's link key."""
-        return dict(self._read(_link_key, "link_keys"))
+        return dict(self._database.read(_link_key, "link_keys"))
 
     def put_image(self, data: bytes) -> bytes:
         """Store an Upgrade Image once by content and return its SHA-256."""
@@ -169,7 +168,7 @@ class SqliteStore:
 
     def library_images(self) -> Sequence[LibraryImage]:
         """Return every image that is or was in the library, oldest first."""
-        return self._read(_library_image, "library_images")
+        return self._database.read(_library_image, "library_images")
 
     def put_block_size(self, model: DeviceModel, octets: int, at: float) -> None:
         """Remember how long a block devices of this model take."""
@@ -184,7 +183,7 @@ class SqliteStore:
 
     def block_sizes(self) -> Sequence[tuple[DeviceModel, int]]:
         """Return how long a block each model takes, the longest unchanged first."""
-        return self._read(_block_size, "block_sizes")
+        return self._database.read(_block_size, "block_sizes")
 
     def add_job(
         self,
@@ -249,8 +248,8 @@ class SqliteStore:
     def jobs(self, *, device: Eui64 | None = None) -> Sequence[Job]:
         """Return the jobs, oldest first."""
         if device is None:
-            return self._read(_job, "jobs")
-        return self._read(_job, "jobs_of_device", device=device)
+            return self._database.read(_job, "jobs")
+        return self._database.read(_job, "jobs_of_device", device=device)
 
     def counter(self, name: str, party: Eui64) -> int:
         """Return a counter's value, 0 where it was never raised. `name` is its use, such as `sent`."""
@@ -267,15 +266,8 @@ class SqliteStore:
         """Close the database."""
         self._database.close()
 
-    def _read(self, convert: Callable[[_Row], _T], query: str, **values: object) -> Sequence[_T]:
-        rows = self._database.rows(query, **values)
-        try:
-            return [convert(row) for row in rows]
-        except (ValueError, HanotaError) as error:
-            raise StoreError(f"a row of {query} cannot be read: {error}") from error
 
-
-def _event(row: _Row) -> Event:
+def _event(row: Row) -> Event:
     seq, at, kind, source, target, device, job, detail = row
     return Event(
         seq,
@@ -289,17 +281,17 @@ def _event(row: _Row) -> Event:
     )
 
 
-def _device_log_entry(row: _Row) -> DeviceLogEntry:
+def _device_log_entry(row: Row) -> DeviceLogEntry:
     device, device_type, install_code = row
     return DeviceLogEntry(Eui64(device), DeviceType(device_type), install_code)
 
 
-def _link_key(row: _Row) -> tuple[Eui64, EstablishedKey]:
+def _link_key(row: Row) -> tuple[Eui64, EstablishedKey]:
     device, coordinator, suite, fingerprint, at = row
     return Eui64(device), EstablishedKey(Eui64(coordinator), suite, fingerprint, at)
 
 
-def _job(row: _Row) -> Job:
+def _job(row: Row) -> Job:
     number, request_id, kind, device, image, version, image_hash, state, created, updated, reason = row[:11]
     priority, upgrade_at, needs_approval, allow_downgrade, expires_at = row[11:16]
     approved_at, paused, failures, retry_at, abort_told = row[16:]
@@ -326,7 +318,7 @@ def _job(row: _Row) -> Job:
     )
 
 
-def _library_image(row: _Row) -> LibraryImage:
+def _library_image(row: Row) -> LibraryImage:
     digest, kind, manufacturer, image_type, version, minimum, maximum, *rest = row
     image_hash, octets, signature, added, retired = rest
     return LibraryImage(
@@ -342,6 +334,6 @@ def _library_image(row: _Row) -> LibraryImage:
     )
 
 
-def _block_size(row: _Row) -> tuple[DeviceModel, int]:
+def _block_size(row: Row) -> tuple[DeviceModel, int]:
     manufacturer, image_type, hardware, octets = row
     return DeviceModel(manufacturer, image_type, None if hardware == _NO_VERSION else hardware), octets

@@ -261,6 +261,17 @@ def test_what_cannot_be_ends_with_2(daemon: Served, command: tuple[str, ...]) ->
     assert "error:" in result.stderr
 
 
+def test_what_the_inventory_holds_of_a_device_is_set(daemon: Served) -> None:
+    named = ("--manufacturer", "0x121D", "--model", "X", "--hardware", "2", "--gbcs", "4.1")
+    result = daemon.client("devices", "set", str(STRANGER.eui64), "--type", "ppmid", *named, "--json")
+    known = json.loads(result.stdout)
+    assert (known["status"], known["manufacturer_code"], known["hardware_version"]) == ("Pending", 0x121D, 2)
+    shown = daemon.client("devices", "set", str(STRANGER.eui64), "--status", "Commissioned")
+    assert all(word in shown.stdout for word in (str(STRANGER.eui64), "PPMID", "Commissioned", "X"))
+    assert daemon.client("devices", "set", str(STRANGER.eui64), "--status", "Broken").exit_code == 3
+    assert daemon.client("devices", "set", str(STRANGER.eui64), "--hardware", "two").exit_code == 2
+
+
 def test_status_tells_the_hub_the_caller_and_the_jobs(daemon: Served, ppmid_file: Path) -> None:
     daemon.client("update", str(ppmid_file), str(PPMID.eui64), "--approve")
     result = daemon.client("status", role=Role.OBSERVER)

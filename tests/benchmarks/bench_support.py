@@ -42,8 +42,8 @@ from hanota.store.store import SqliteStore
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, GeneralCommand, Status, ZclFrame
 from tests.benchmarks.metered_loop import Share, metered_loop
 from tests.emulator import ezsp_support, znp_support
-from tests.hub_support import BROKER, EPOCH
-from tests.hub_support import HUB as HUB_CREDENTIALS
+from tests.hub_parties_support import BROKER, EPOCH
+from tests.hub_parties_support import HUB as HUB_CREDENTIALS
 from tests.radio_support import INSTALL_CODES, SETTINGS
 
 if TYPE_CHECKING:

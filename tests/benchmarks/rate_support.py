@@ -33,8 +33,8 @@ from hanota.store.store import SqliteStore
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId, ZclFrame
 from tests.benchmarks.bench_support import DEVICE, INSTALL_CODE, UpgradeClientNode, Wan, octets, ota_header
 from tests.benchmarks.link_bounds import WIRES, Link
-from tests.hub_support import BROKER, EPOCH
-from tests.hub_support import HUB as HUB_CREDENTIALS
+from tests.hub_parties_support import BROKER, EPOCH
+from tests.hub_parties_support import HUB as HUB_CREDENTIALS
 from tests.radio_support import SETTINGS
 
 if TYPE_CHECKING:

@@ -35,7 +35,8 @@ from tests.benchmarks.bench_support import (
     zigpy_update,
 )
 from tests.benchmarks.metered_loop import run_metered
-from tests.hub_support import BROKER, EPOCH, HUB, FakeRadio, image
+from tests.hub_parties_support import BROKER, EPOCH, HUB, image
+from tests.hub_support import FakeRadio
 from tests.radio_dongles import DONGLES, FAMILIES
 
 if TYPE_CHECKING:

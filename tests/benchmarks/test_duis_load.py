@@ -40,7 +40,8 @@ from hanota.hub.jobs import JobKind
 from hanota.hub.ports import DeviceLogEntry, DeviceType
 from hanota.store.store import SqliteStore
 from tests.api.service_user_support import ANSWER_URL, ServiceUserSide, delivering_to, gateway_app
-from tests.hub_support import BROKER, EPOCH, SUPPLIER, FakeDevice, dcc_keys, lab
+from tests.hub_parties_support import BROKER, EPOCH, SUPPLIER, dcc_keys
+from tests.hub_support import FakeDevice, lab
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import shutil
-import subprocess
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +12,9 @@ import pytest
 from hanota.emulator.emulation.entries import PPMID
 from hanota.emulator.tty import served_on_tcp
 from tests.emulator.emulate_support import Told, living, make_han
+from tests.npm_support import installed
 
 HERE = Path(__file__).parent
-INSTALLATION = ("package.json", "package-lock.json")
-INSTALL_SECONDS = 120
 RUN_SECONDS = 60
 QUICK = f"""
 [dongle]
@@ -38,40 +32,9 @@ autojoin = 0.2
 @pytest.fixture(scope="session")
 def herdsman(pytestconfig: pytest.Config) -> Path:
     """Return a folder with zigbee-herdsman in it: installed once, in pytest's cache."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("there is no node or no npm to run zigbee-herdsman")
-    if not pytestconfig.pluginmanager.hasplugin("cacheprovider"):
-        pytest.skip("pytest has no cache to install zigbee-herdsman in")
-    cache = Path(pytestconfig.cache.mkdir("herdsman"))
-    contents = b"".join((HERE / name).read_bytes() for name in INSTALLATION)
-    folder = cache / hashlib.sha256(contents).hexdigest()[:16]
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as temporary:
-            install(npm, Path(temporary))
-            # Another process may have installed it meanwhile.
-            with suppress(OSError):
-                Path(temporary).rename(folder)
-    return folder
-
-
-def install(npm: str, folder: Path) -> None:
-    """Install what package-lock.json says in `folder`; skip the test where that cannot be done."""
-    for name in INSTALLATION:
-        shutil.copy(HERE / name, folder)
-    try:
-        done = subprocess.run(
-            (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
-            cwd=folder,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install zigbee-herdsman in {INSTALL_SECONDS} s")
-    if done.returncode:
-        pytest.skip(f"npm cannot install zigbee-herdsman: {done.stderr[-300:]}")
+    return installed(
+        pytestconfig, "zigbee-herdsman", [HERE / name for name in ("package.json", "package-lock.json")]
+    )
 
 
 async def run_herdsman(installation: Path, adapter: str, dongle: str, folder: Path) -> dict[str, Any]:

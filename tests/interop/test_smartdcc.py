@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +34,7 @@ from hanota.gbcs.usecases import decode_payload
 from hanota.hub.jobs import JobKind
 from hanota.timestamps import utc
 from tests.api.service_user_support import service_user_side
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -48,9 +45,10 @@ from tests.hub_support import (
     activation_alert,
     dcc_keys,
     outcome,
-    virtual,
     with_device_mac,
 )
+from tests.hub_support import virtual
+from tests.npm_support import installed
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -114,41 +112,9 @@ class Tools:
 @pytest.fixture(scope="session")
 def tools(pytestconfig: pytest.Config) -> Tools:
     """Return the tools: installed once, in pytest's cache."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("there is no node or no npm to run the DCC's tools")
     if shutil.which("java") is None:
         pytest.skip("there is no java, in which the DCC's tool signs and validates")
-    if not pytestconfig.pluginmanager.hasplugin("cacheprovider"):
-        pytest.skip("pytest has no cache to install the DCC's tools in")
-    cache = Path(pytestconfig.cache.mkdir("smartdcc"))
-    folder = cache / hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=cache, ignore_cleanup_errors=True) as temporary:
-            install(npm, Path(temporary))
-            # Another process may have installed them meanwhile.
-            with suppress(OSError):
-                Path(temporary).rename(folder)
-    return Tools(folder)
-
-
-def install(npm: str, folder: Path) -> None:
-    """Install what package-lock.json says in `folder`; skip the test where that cannot be done."""
-    for name in FILES:
-        shutil.copy(HERE / name, folder)
-    try:
-        done = subprocess.run(
-            (npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"),
-            cwd=folder,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"npm did not install the DCC's tools in {SECONDS} s")
-    if done.returncode:
-        pytest.skip(f"npm cannot install the DCC's tools: {done.stderr[-300:]}")
+    return Tools(installed(pytestconfig, "smartdcc", [HERE / name for name in FILES]))
 
 
 def sign_task(

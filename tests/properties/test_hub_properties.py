@@ -19,19 +19,18 @@ from hanota.ota.client_events import Activate, DownloadFailed
 from hanota.ota.commands import CommandId
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId, Direction, Status, ZclFrame
-from tests.hub_support import (
+from tests.hub_parties_support import (
     EPOCH,
     HCALCS,
     HCALCS_IMAGE,
     NEIGHBOUR,
     PPMID,
     PPMID_IMAGE,
-    FullDisk,
     activation_alert,
     image,
-    lab,
     outcome,
 )
+from tests.hub_support import FullDisk, lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

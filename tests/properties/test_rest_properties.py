@@ -13,7 +13,7 @@ from hanota.api.access import AccessSettings, Role
 from hanota.api.settings import ApiSettings
 from hanota.emulator.loop import run_virtual
 from tests.api_support import Bench, bench
-from tests.hub_support import HCALCS, HCALCS_IMAGE, PPMID, PPMID_IMAGE
+from tests.hub_parties_support import HCALCS, HCALCS_IMAGE, PPMID, PPMID_IMAGE
 
 _SETTINGS = ApiSettings(access=AccessSettings(failures=1_000_000), version_wait=1)
 _KEYS = [

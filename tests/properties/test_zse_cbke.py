@@ -201,7 +201,7 @@ def test_credentials_of_any_octets_are_refused(
     suite: Suite, certificate: bytes, private_key: bytes, ca_public_key: bytes
 ) -> None:
     with pytest.raises(ConfigError):
-        CbkeCredentials.checked(suite, certificate, private_key, ca_public_key)
+        CbkeCredentials(suite, certificate, private_key, ca_public_key).check()
 
 
 @given(st.sampled_from(Suite), st.binary(min_size=64, max_size=64))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -382,14 +380,6 @@ def test_a_gbcs_payload_that_is_none_is_shown_as_such() -> None:
     said = shown(build_response(replace(RESPONSE, body=DeviceAlertMessage(0x8F1C, b"\xdd"))))
 
     assert said["GBCS payload"].startswith("1 octets, no GBCS message: ")
-
-
-def test_the_command_line_loads_no_xml_library_until_a_document_is_named() -> None:
-    code = "import sys, hanota.cli.main; print([name for name in ('lxml', 'signxml') if name in sys.modules])"
-
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-    assert loaded.strip() == "[]"
 
 
 @needs_vectors

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from hanota.cli.main import app
 from hanota.hub.jobs import JobKind
 from hanota.store.store import SqliteStore
-from tests.hub_support import EPOCH, HCALCS_IMAGE, OTHER_SUPPLIER, PPMID_IMAGE, SUPPLIER
-from tests.hub_support import PPMID as DEVICE
+from tests.hub_parties_support import EPOCH, HCALCS_IMAGE, OTHER_SUPPLIER, PPMID_IMAGE, SUPPLIER
+from tests.hub_parties_support import PPMID as DEVICE
 
 if TYPE_CHECKING:
     from pathlib import Path

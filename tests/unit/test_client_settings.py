@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -128,16 +126,10 @@ def parsed(text: str) -> tuple[list[str], str]:
         ("data:no space\n\n", ["no space"], "7"),
         (": a comment\n\n", [], "7"),
         (": nothing new\nid: 12\n\n", [], "12"),
-        ("retry: 2000\n\nevent: x\ndata: y\n\n", ["y"], "7"),
+        ("retry: 2000\n\nevent: x\ndata: of another type\n\ndata: y\n\n", ["y"], "7"),
         ("id: 9\ndata: unfinished", [], "7"),
         ("id: a\0b\ndata: z\n\n", ["z"], "7"),
     ],
 )
 def test_server_sent_events_are_read_as_the_standard_has_it(text: str, data: list[str], last: str) -> None:
     assert parsed(text) == (data, last)
-
-
-def test_the_command_line_loads_neither_radio_libraries_nor_http_before_they_are_needed() -> None:
-    program = "import sys, hanota.cli.main; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert not {"zigpy", "bellows", "httpx", "fastapi", "uvicorn"} & set(modules.stdout.split())

@@ -26,7 +26,7 @@ from hanota.gbcs.crypto import mac, shared_secret, sign, verify_mac, verify_sign
 from hanota.gbcs.message import Message, Shape
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -36,10 +36,9 @@ from tests.hub_support import (
     PPMID,
     SUPPLIER,
     activation_alert,
-    lab,
     outcome,
-    virtual,
 )
+from tests.hub_support import lab, virtual
 
 if TYPE_CHECKING:
     from tests.hub_support import FakeDevice, Lab
@@ -270,6 +269,7 @@ async def test_a_ppmid_whose_activation_failed_fails_the_job() -> None:
         alert = made.of(EventKind.DCC_ALERT)[-1]
         assert alert.detail == {
             "alert": "PPMIDAlert",
+            "dcc_alert_code": "N39",
             "alert_code": "8F8B",
             "outcome": "ActivationFailure",
             "firmware_version": "01000000",

@@ -23,7 +23,7 @@ from hanota.gbcs.read_firmware_version import ReadFirmwareVersionResponse
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.store.store import SqliteStore
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -34,11 +34,9 @@ from tests.hub_support import (
     STRANGER,
     SUPPLIER,
     activation_alert,
-    lab,
     outcome,
-    pre_command_of,
-    virtual,
 )
+from tests.hub_support import lab, pre_command_of, virtual
 
 if TYPE_CHECKING:
     from hanota.gbcs.certificates import Credentials

@@ -50,7 +50,7 @@ from hanota.gbcs.message import Message
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionResponse, read_firmware_version_response
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -60,14 +60,11 @@ from tests.hub_support import (
     PPMID,
     PPMID_IMAGE,
     SUPPLIER,
-    Lab,
     activation_alert,
-    lab,
     outcome,
-    submission,
-    virtual,
     with_device_mac,
 )
+from tests.hub_support import Lab, lab, submission, virtual
 
 if TYPE_CHECKING:
     from hanota.duis.response import Response
@@ -266,7 +263,13 @@ async def test_a_user_without_an_answer_address_is_kept_no_documents() -> None:
         async with lab(users=users) as made:
             await made.told_to_activate()
             assert made.dcc_store.outgoing_count() == 0
-            assert len(made.of(EventKind.DCC_ALERT)) == 2
+            delivered, transferred = made.of(EventKind.DCC_ALERT)
+            assert (delivered.detail["dcc_alert_code"], transferred.detail["dcc_alert_code"]) == (
+                "N60",
+                "N62",
+            )
+            assert "alert_code" not in delivered.detail  # of GBCS: the DCC says this by itself
+            assert transferred.detail["alert_code"] == "8F8A"
 
 
 @virtual

@@ -31,21 +31,17 @@ from hanota.hub.hub import Hub
 from hanota.hub.jobs import JobKind
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId
-from tests.hub_support import (
+from tests.hub_parties_support import (
     EPOCH,
     HCALCS,
     NEW_VERSION,
     PPMID,
     PPMID_IMAGE,
     SUPPLIER,
-    FullDisk,
-    Lab,
-    lab,
     outcome,
-    submission,
-    virtual,
     with_device_mac,
 )
+from tests.hub_support import FullDisk, Lab, lab, submission, virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -35,7 +35,7 @@ from hanota.hub.ports import DeviceLogEntry
 from hanota.hub.ports import DeviceType as LoggedType
 from hanota.store.dcc_store import SqliteDccStore
 from hanota.store.store import SqliteStore
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     HCALCS,
     HCALCS_IMAGE,
@@ -44,11 +44,9 @@ from tests.hub_support import (
     PPMID,
     STRANGER,
     SUPPLIER,
-    Lab,
     image,
-    lab,
-    virtual,
 )
+from tests.hub_support import Lab, lab, virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

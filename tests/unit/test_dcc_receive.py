@@ -36,7 +36,7 @@ from hanota.gbcs.message import Message, Shape
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.timestamps import utc
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -47,12 +47,8 @@ from tests.hub_support import (
     PPMID_IMAGE,
     STRANGER,
     SUPPLIER,
-    lab,
-    outcome_of,
-    pre_command_of,
-    submission,
-    virtual,
 )
+from tests.hub_support import lab, outcome_of, pre_command_of, submission, virtual
 
 if TYPE_CHECKING:
     from hanota.dcc.submission import Answer

@@ -31,7 +31,7 @@ from hanota.gbcs.read_firmware_version import (
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.store.store import SqliteStore
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     HCALCS,
     HCALCS_IMAGE,
@@ -40,11 +40,9 @@ from tests.hub_support import (
     PPMID_IMAGE,
     STRANGER,
     SUPPLIER,
-    Lab,
-    lab,
-    virtual,
     with_device_mac,
 )
+from tests.hub_support import Lab, lab, virtual
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64

@@ -13,7 +13,7 @@ from hanota.duis.request import CommandVariant, RequestId, ServiceReference
 from hanota.errors import StoreError
 from hanota.store.dcc_store import SqliteDccStore
 from hanota.store.store import SqliteStore
-from tests.hub_support import BROKER, EPOCH, HCALCS, OTHER_SUPPLIER, SUPPLIER
+from tests.hub_parties_support import BROKER, EPOCH, HCALCS, OTHER_SUPPLIER, SUPPLIER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -26,18 +26,8 @@ from hanota.ota.commands import ImageBlockRequest, QueryDeviceSpecificFileReques
 from hanota.ota.elements import SubElement
 from hanota.ota.header import OtaHeader
 from hanota.zcl import ClusterId, Status
-from tests.hub_support import (
-    EPOCH,
-    HCALCS,
-    HUB,
-    PPMID,
-    STRANGER,
-    SUPPLIER,
-    activation_alert,
-    image,
-    lab,
-    outcome_of,
-)
+from tests.hub_parties_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, SUPPLIER, activation_alert, image
+from tests.hub_support import lab, outcome_of
 
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64
 REMOVED = Event(1, EPOCH, EventKind.DEVICE_REMOVED, Party.DCC, Party.HUB, PPMID_ID)

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from hanota.duis import certificates
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.duis.signature import UnknownSignerError, verify_document
 from hanota.errors import ConfigError
 from hanota.gbcs.certificates import PartyCertificate
+from hanota.gbcs.key_files import read_certificate
 from tests.duis_support import ATTACKER, NOW, SIGNED, SUPPLIER, XML_KEYS, needs_vectors
 
 if TYPE_CHECKING:

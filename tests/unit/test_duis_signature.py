@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from lxml import etree
 
-from hanota.cli.keys import read_private_key
 from hanota.duis.build import build_request
-from hanota.duis.certificates import SigningCertificates, read_certificate
+from hanota.duis.certificates import SigningCertificates
 from hanota.duis.document import XML_SIGNATURE, DuisError
 from hanota.duis.parse import parse_request
 from hanota.duis.request import RequestId, UpdateFirmware, UpdatePpmidFirmware
@@ -34,6 +33,7 @@ from hanota.duis.signature_form import (
 )
 from hanota.errors import LocalProtocolError, UnverifiableError, VerificationError
 from hanota.eui64 import Eui64
+from hanota.gbcs.key_files import read_certificate, read_private_key
 from tests.duis_support import (
     ACTIVATE,
     ATTACKER,

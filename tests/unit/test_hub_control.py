@@ -30,7 +30,7 @@ from hanota.ota.fields import ImageId
 from hanota.store.store import SqliteStore
 from hanota.timestamps import zigbee_time
 from hanota.zcl import ClusterId, Status, ZclFrame
-from tests.hub_support import (
+from tests.hub_parties_support import (
     EPOCH,
     HCALCS,
     HCALCS_IMAGE,
@@ -39,11 +39,9 @@ from tests.hub_support import (
     PPMID,
     PPMID_IMAGE,
     SUPPLIER,
-    FullDisk,
     image,
-    lab,
-    virtual,
 )
+from tests.hub_support import FullDisk, lab, virtual
 
 if TYPE_CHECKING:
     from hanota.ota.commands import OtaCommand

@@ -8,7 +8,8 @@ from hanota.errors import DeliveryError, LocalProtocolError, RadioError
 from hanota.hub.delivery import Delivery
 from hanota.hub.ports import Priority
 from hanota.zcl import ClusterId
-from tests.hub_support import HCALCS, PPMID, FakeRadio, virtual
+from tests.hub_parties_support import HCALCS, PPMID
+from tests.hub_support import FakeRadio, virtual
 
 CLUSTER = ClusterId.OTA_UPGRADE
 PPMID_ID, HCALCS_ID = PPMID.eui64, HCALCS.eui64

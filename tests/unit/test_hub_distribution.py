@@ -30,7 +30,7 @@ from hanota.ota.commands import (
 from hanota.ota.fields import ImageId
 from hanota.ota.settings import OtaServerSettings
 from hanota.zcl import ClusterId, DefaultResponse, Status, ZclFrame
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HCALCS,
@@ -44,9 +44,8 @@ from tests.hub_support import (
     STRANGER,
     activation_alert,
     image,
-    lab,
-    virtual,
 )
+from tests.hub_support import lab, virtual
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64

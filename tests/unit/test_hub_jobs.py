@@ -12,7 +12,7 @@ from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import TRANSITIONS, Job, JobKind, JobState, Trigger, follow
 from hanota.hub.journal import Journal
 from hanota.store.store import SqliteStore
-from tests.hub_support import EPOCH, HCALCS, HCALCS_IMAGE
+from tests.hub_parties_support import EPOCH, HCALCS, HCALCS_IMAGE
 
 ENDS = {
     JobState.ACTIVATED,

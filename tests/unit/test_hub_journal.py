@@ -11,7 +11,8 @@ from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import JobKind, JobState, Trigger
 from hanota.hub.journal import Journal
-from tests.hub_support import EPOCH, HCALCS, HCALCS_IMAGE, PPMID, FullDisk
+from tests.hub_parties_support import EPOCH, HCALCS, HCALCS_IMAGE, PPMID
+from tests.hub_support import FullDisk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,8 @@ from hanota.hub.refusals import RefusalSettings
 from hanota.ota.commands import ImageNotify, decode_command
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId, ZclFrame
-from tests.hub_support import EPOCH, HCALCS, HUB, PPMID, STRANGER, FullDisk, lab, virtual
+from tests.hub_parties_support import EPOCH, HCALCS, HUB, PPMID, STRANGER
+from tests.hub_support import FullDisk, lab, virtual
 
 if TYPE_CHECKING:
     from hanota.hub.ports import RadioListener

@@ -35,7 +35,7 @@ from hanota.hub.journal import Journal
 from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
 from hanota.store.inventory_store import SqliteInventoryStore
 from hanota.store.store import SqliteStore
-from tests.hub_support import (
+from tests.hub_parties_support import (
     BROKER,
     EPOCH,
     HUB,
@@ -44,13 +44,9 @@ from tests.hub_support import (
     PPMID_IMAGE,
     STRANGER,
     SUPPLIER,
-    FakeRadio,
-    FullDisk,
     hub_trust,
-    lab,
-    outcome_of,
-    virtual,
 )
+from tests.hub_support import FakeRadio, FullDisk, lab, outcome_of, virtual
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

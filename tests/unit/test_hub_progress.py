@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hanota.hub.progress import Progress, Signal, Signals
-from tests.hub_support import HCALCS, PPMID
+from tests.hub_parties_support import HCALCS, PPMID
 
 DEVICE = PPMID.eui64
 

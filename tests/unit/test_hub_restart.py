@@ -20,17 +20,16 @@ from hanota.ota.commands import (
 )
 from hanota.store.store import SqliteStore
 from hanota.zcl import ClusterId, Status, ZclFrame
-from tests.hub_support import (
+from tests.hub_parties_support import (
     HCALCS,
     HCALCS_IMAGE,
     PPMID,
     PPMID_IMAGE,
     activation_alert,
     image,
-    lab,
     outcome,
-    virtual,
 )
+from tests.hub_support import lab, virtual
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64
@@ -182,8 +181,8 @@ async def test_a_stopped_hub_sends_nothing_and_waits_for_nothing_whatever_still_
         made.hub.device_ready(HCALCS_ID)
         await asyncio.sleep(3600)
         assert len(made.radio.sent) == sent
-        assert made.hub._timer is None
-        assert not made.hub._tasks
+        assert made.hub._pump.timer is None
+        assert not made.hub._pump.tasks
 
 
 @virtual

@@ -19,18 +19,16 @@ from hanota.ota.commands import (
     decode_command,
 )
 from hanota.zcl import ClusterId, Status, ZclFrame
-from tests.hub_support import (
+from tests.hub_parties_support import (
     HCALCS,
     HCALCS_IMAGE,
     NEW_VERSION,
     PPMID,
     PPMID_IMAGE,
-    FullDisk,
     activation_alert,
     image,
-    lab,
-    virtual,
 )
+from tests.hub_support import FullDisk, lab, virtual
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64

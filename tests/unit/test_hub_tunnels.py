@@ -22,7 +22,8 @@ from hanota.zse.tunneling.commands import (
     decode_command,
     encode_command,
 )
-from tests.hub_support import HCALCS, PPMID, activation_alert, lab, virtual
+from tests.hub_parties_support import HCALCS, PPMID, activation_alert
+from tests.hub_support import lab, virtual
 
 if TYPE_CHECKING:
     from hanota.eui64 import Eui64

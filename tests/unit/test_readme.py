@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from hanota.dcc import codes
+from hanota.duis.response_code import ResponseCode
 from hanota.hub.jobs import TRANSITIONS, JobState
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -26,3 +29,20 @@ def job_diagram() -> str:
 def test_the_readme_draws_the_job_table_as_it_is() -> None:
     drawn = README.split("```mermaid\n")[1].split("```")[0].strip()
     assert drawn == job_diagram(), f"put this into README.md:\n{job_diagram()}"
+
+
+def numbered(first: str, last: str) -> set[str]:
+    """Return `E1 to E5` in full."""
+    return {f"E{number}" for number in range(int(first), int(last) + 1)}
+
+
+def test_the_readme_names_every_response_code_that_is_given_and_no_other() -> None:
+    text = README.split("## The service user's side")[1].split("\n## ")[0]
+    ranges = [numbered(*each) for each in re.findall(r"`?E(\d+)`? to `?E(\d+)`?", text)]
+    named = set(re.findall(r"\b[EW]\d+\b", text))
+    choices = [value for name, value in vars(codes).items() if not name.startswith("_")]
+    given = {code for code in choices if isinstance(code, ResponseCode)}
+    given |= {code for choice in choices if isinstance(choice, dict) for code in choice.values()}
+    assert len(given) > 25
+    assert given <= named.union(*ranges)
+    assert named <= given

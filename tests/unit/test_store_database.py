@@ -223,6 +223,26 @@ def test_a_full_disk_loses_nothing_that_was_committed(path: Path) -> None:
         assert [event.detail for event in store.events()] == [{"note": "before"}, {"note": "after"}]
 
 
+def test_a_store_that_failed_tells_its_fault_until_it_can_be_written_again(path: Path) -> None:
+    with closing(SqliteStore(path)) as store:
+        assert store.database.fault() is None
+        store._database._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(StoreError, match="readonly"):
+            record(store, note="lost")
+        for _ in range(2):
+            assert "readonly" in str(store.database.fault())
+        store._database._connection.execute("PRAGMA query_only = OFF")
+        assert store.database.fault() is None
+        assert store.events() == []
+
+
+def test_a_statement_that_cannot_be_is_no_fault_of_the_store(path: Path) -> None:
+    with closing(SqliteStore(path)) as store:
+        with pytest.raises(StoreError):
+            store.events(after=2**63)
+        assert store.database.fault() is None
+
+
 def test_a_disk_full_inside_a_transaction_leaves_nothing_of_it_even_if_the_error_is_caught(
     path: Path,
 ) -> None:

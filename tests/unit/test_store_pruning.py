@@ -22,7 +22,8 @@ from hanota.hub.journal import Journal
 from hanota.store.dcc_store import SqliteDccStore
 from hanota.store.pruning import DAY, Pruning, PruningSettings
 from hanota.store.store import SqliteStore
-from tests.hub_support import EPOCH, FullDisk, image, virtual
+from tests.hub_parties_support import EPOCH, image
+from tests.hub_support import FullDisk, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -222,9 +222,9 @@ def test_one_bit_flipped_in_every_octet_of_credentials_is_refused(suite: Suite, 
     octets = getattr(credentials, name)
     for octet in range(len(octets)):
         wrong = flipped(octets, 8 * octet + (octet * 5) % 8)
-        parts = [wrong if part == name else getattr(credentials, part) for part in PARTS]
+        parts: dict[str, Any] = {part: getattr(credentials, part) for part in PARTS} | {name: wrong}
         with pytest.raises(ConfigError):
-            CbkeCredentials.checked(suite, *parts)
+            CbkeCredentials(suite, **parts).check()
 
 
 @SUITES
@@ -238,9 +238,9 @@ def test_parts_of_different_issues_do_not_fit_together(suite: Suite) -> None:
         (right.certificate, right.private_key, stranger.public_key),
     ):
         with pytest.raises(ConfigError, match="do not fit together") as caught:
-            CbkeCredentials.checked(suite, *parts)
+            CbkeCredentials(suite, *parts).check()
         assert caught.value.hint
-    assert CbkeCredentials.checked(suite, again.certificate, again.private_key, right.ca_public_key) == again
+    CbkeCredentials(suite, again.certificate, again.private_key, right.ca_public_key).check()
 
 
 def test_a_site_is_of_one_subject_one_kind_and_one_certificate_a_suite() -> None:

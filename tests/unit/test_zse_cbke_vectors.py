@@ -42,12 +42,14 @@ def octets(exchange: Any, party: str, name: str) -> bytes:
 
 
 def credentials(exchange: Any, party: str) -> CbkeCredentials:
-    return CbkeCredentials.checked(
+    made = CbkeCredentials(
         Suite(exchange["suite"]),
         octets(exchange, party, "certificate"),
         octets(exchange, party, "private_key"),
         bytes.fromhex(exchange["ca_public_key"]),
     )
+    made.check()
+    return made
 
 
 def ephemeral(exchange: Any, party: str) -> EphemeralKey:

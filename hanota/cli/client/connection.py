@@ -59,6 +59,10 @@ class Connection:
         """Have the daemon do something and return what came of it."""
         return await self._json("POST", path, json={} if body is None else body)
 
+    async def put(self, path: str, body: Body) -> Any:
+        """Say how something is, and return how it is."""
+        return await self._json("PUT", path, json=body)
+
     async def upload(self, path: str, octets: bytes, parameters: Parameters) -> Any:
         """Give the daemon octets."""
         headers = {"Content-Type": "application/octet-stream"}

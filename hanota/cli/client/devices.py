@@ -12,6 +12,7 @@ from rich.markup import escape
 from hanota.cli.client.errors import UpdateFailedError
 from hanota.cli.client.session import JsonOption, YesOption, confirm, end, eui64, run
 from hanota.cli.client.words import job_words, show_json, show_table
+from hanota.cli.number import number
 from hanota.cli.output import console
 from hanota.errors import HanotaError
 
@@ -26,6 +27,7 @@ VERSION_WAIT: Final = 25
 """Seconds for a device's answer: below the client's own patience with the daemon."""
 HUB_TYPE: Final = "CHF"
 """The Communications Hub Function: the hub itself stands in the inventory."""
+_HEADINGS: Final = ("device", "kind", "state", "runs", "model", "job")
 _INSTALL_CODE_LIMIT: Final = 200
 """Characters read of standard input; an install code has some 50."""
 
@@ -51,7 +53,7 @@ def devices(context: typer.Context, *, as_json: JsonOption = False) -> None:
         show_json(document)
         return
     show_table(
-        ("device", "kind", "state", "runs", "model", "job"),
+        _HEADINGS,
         (_row(device) for device in document["devices"]),
         nothing="no devices: `hanota client devices add EUI64 --type PPMID` admits one",
     )
@@ -87,6 +89,48 @@ def add(
         return
     console.print(f"{added['device']} may join for {join_seconds} s: switch it on", markup=False)
     console.print(f"next: hanota client events --follow --device {added['device']}", markup=False)
+
+
+@app.command("set")
+def set_inventory(
+    context: typer.Context,
+    device: DeviceArgument,
+    *,
+    kind: Annotated[
+        DeviceKind | None, typer.Option("--type", help="Of a device that is new.", case_sensitive=False)
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Commissioned, Suspended, ...: updates are for Commissioned devices.")
+    ] = None,
+    manufacturer: Annotated[
+        int | None, typer.Option(metavar="NUMBER", parser=number, help="Manufacturer code, such as 0x121D.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Up to 30 characters.")] = None,
+    hardware: Annotated[
+        int | None, typer.Option(metavar="NUMBER", parser=number, help="Hardware version.")
+    ] = None,
+    gbcs: Annotated[str | None, typer.Option(help="GBCS version, such as 4.1.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the inventory holds of a device; what is not named stays as it is."""
+    named = {
+        "device_type": None if kind is None else str(kind),
+        "status": status,
+        "manufacturer_code": manufacturer,
+        "model": model,
+        "hardware_version": hardware,
+        "gbcs_version": gbcs,
+    }
+    try:
+        name = eui64(device)
+    except HanotaError as error:
+        end(error)
+    body = {field: value for field, value in named.items() if value is not None}
+    known = run(context, lambda connection: connection.put(f"/devices/{name}/inventory", body))
+    if as_json:
+        show_json(known)
+        return
+    show_table(_HEADINGS, [_row(known)], nothing="")
 
 
 @app.command()
@@ -132,7 +176,7 @@ def _ask_install_code(device: str) -> str:
 
 def _row(device: Mapping[str, Any]) -> tuple[str, ...]:
     if device["in_device_log"]:
-        state = "ready" if device["ready"] else "not joined"
+        state = "ready" if device["ready"] else "not ready"
     else:
         state = "the hub" if device["device_type"] == HUB_TYPE else "not in the Device Log"
     return (

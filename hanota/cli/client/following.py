@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from hanota.cli.client.errors import ClientError, RefusedError, UpdateFailedError
-from hanota.cli.client.words import colour, job_words, show_json
+from hanota.cli.client.words import colour, job_words, lacks_last_block, show_json
 from hanota.cli.output import console, stderr
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class _BarView:
             console=console,
         )
         self._tasks: dict[int, TaskID] = {}
-        self._shown: dict[int, str] = {}
+        self._shown: dict[int, tuple[str, bool]] = {}
 
     def __enter__(self) -> None:
         self._bars.start()
@@ -134,10 +134,16 @@ class _BarView:
         if progress is not None:
             completed = progress["percentage"]
         self._bars.update(task, words=f"[{colour(state)}]{escape(job_words(job))}[/]", completed=completed)
-        if not console.is_terminal and self._shown.get(job["id"]) != state:
-            # Bars are drawn on terminals alone; a log has a line for each state.
-            self._shown[job["id"]] = state
+        held_back = lacks_last_block(job) and job["waits_for_approval"]
+        stage = (state, held_back)
+        if self._shown.get(job["id"]) == stage:
+            return
+        self._shown[job["id"]] = stage
+        if not console.is_terminal:  # bars are drawn on terminals alone; a log has a line for each stage
             stderr.print(f"job {job['id']} of {job['device']}: {job_words(job)}", markup=False)
+        if held_back:
+            words = f"`hanota client approve {job['id']}` lets job {job['id']} have its last block"
+            self._bars.console.print(words, markup=False)
 
 
 class _JsonView:

@@ -9,7 +9,7 @@ import typer
 
 from hanota.cli.client.session import JsonOption, YesOption, confirm, end, run
 from hanota.cli.client.words import SHORT_DIGEST, show_json, show_table
-from hanota.cli.image import read_image_file
+from hanota.cli.image_file import read_image_file
 from hanota.cli.output import console
 from hanota.errors import HanotaError
 from hanota.hub.jobs import JobKind  # noqa: TC001  # Typer reads the annotations

@@ -48,6 +48,7 @@ def approve(context: typer.Context, job: JobArgument, *, yes: YesOption = False)
     """Let a device that waits for approval have the last block of its image."""
     confirm(f"let the device of job {job} have its image, and activate it where it is a PPMID?", yes=yes)
     _act(context, job, "approve")
+    console.print("the device asks for its last block within a few minutes")
 
 
 def pause(context: typer.Context, job: JobArgument) -> None:

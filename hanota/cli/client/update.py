@@ -13,7 +13,7 @@ from hanota.cli.client.errors import UpdateFailedError
 from hanota.cli.client.session import JsonOption, YesOption, confirm, end, eui64, run
 from hanota.cli.client.when import parse_when
 from hanota.cli.client.words import SHORT_DIGEST, job_words, show_json, show_table
-from hanota.cli.image import read_image_file
+from hanota.cli.image_file import read_image_file
 from hanota.cli.output import console, stderr
 from hanota.clock import SystemClock
 from hanota.errors import ConfigError, HanotaError

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHORT_DIGEST: Final = 16
 """Hex digits of a digest that tell images apart."""
+_LARGEST_BLOCK: Final = 128
+"""Octets: more than any frame of the air has room for."""
 _GOOD: Final = frozenset({"activated", "held"})
 _BAD: Final = frozenset({"rejected", "invalid_image", "aborted", "expired", "cancelled", "failed"})
 
@@ -29,7 +31,8 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, nothin
     """Print rows under headings, or `nothing` where there are none; texts of the daemon are no markup."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        # An EUI-64 is there to be copied.
+        table.add_column(heading, overflow="fold", no_wrap=heading == "device")
     for row in rows:
         table.add_row(*map(escape, row))
     if table.row_count:
@@ -51,9 +54,19 @@ def job_words(job: Mapping[str, Any]) -> str:
     if job.get("failures"):
         words.append(f"{job['failures']} failed downloads")
     progress = job.get("progress")
-    if progress:
+    if lacks_last_block(job):
+        words.append("all but its last block")
+    elif progress:
         words.append(figures(progress))
     return ", ".join(filter(None, words))
+
+
+def lacks_last_block(job: Mapping[str, Any]) -> bool:
+    """Tell whether a device has its image but for the last block, which it asks for every few minutes."""
+    progress = job.get("progress")
+    if not progress:
+        return False
+    return bool(0 < progress["total"] - progress["octets"] <= _LARGEST_BLOCK)
 
 
 def figures(progress: Mapping[str, Any]) -> str:

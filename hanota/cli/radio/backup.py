@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,6 +12,7 @@ from rich.markup import escape
 from hanota.cli.output import console, fail, stderr
 from hanota.cli.radio.target import RadioArgument, YesOption, confirm, radio_url, run
 from hanota.errors import ConfigError, HanotaError
+from hanota.files import read_file, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,8 @@ def backup(
         fail(ConfigError(f"{file} is there already", hint="--force overwrites it"))
     document = run(lambda: _back_up(radio))
     try:
-        _write(file, json.dumps(document, indent=2) + "\n")
+        octets = f"{json.dumps(document, indent=2)}\n".encode()
+        write_file(file, octets, private=True, overwrite=force)
     except HanotaError as error:
         fail(error)
     devices = document.get("devices", [])
@@ -103,13 +104,7 @@ async def _restore(url: RadioUrl, network: NetworkBackup, *, burn: bool) -> Coor
 
 
 def _read(file: Path) -> object:
-    try:
-        with file.open("rb") as stream:
-            octets = stream.read(MAXIMUM_BACKUP + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check the file's name") from error
-    if len(octets) > MAXIMUM_BACKUP:
-        raise ConfigError(f"{file} has more than {MAXIMUM_BACKUP} octets and is no backup")
+    octets = read_file(file, MAXIMUM_BACKUP)
     try:
         document: object = json.loads(octets)
     except (ValueError, RecursionError) as error:
@@ -117,16 +112,3 @@ def _read(file: Path) -> object:
             f"{file} is not JSON", hint="give a file that `hanota radio backup` wrote"
         ) from error
     return document
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that nobody else may read, whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    try:
-        unfinished.unlink(missing_ok=True)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        unfinished.replace(file)
-    except OSError as error:
-        raise ConfigError(f"cannot write {file}: {error.strerror}") from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CbkeCredentials:
-    """Credentials of one suite. `checked` makes them of what came from outside."""
+    """Credentials of one suite; `check` them where they came from outside."""
 
     suite: Suite
     certificate: bytes
@@ -28,21 +28,6 @@ class CbkeCredentials:
     """Compressed."""
     production: bool = False
     """Whether a production CA issued them; lab tools then refuse to show keys made with them."""
-
-    @classmethod
-    def checked(
-        cls,
-        suite: Suite,
-        certificate: bytes,
-        private_key: bytes,
-        ca_public_key: bytes,
-        *,
-        production: bool = False,
-    ) -> Self:
-        """Return credentials that fit together; raise ConfigError otherwise."""
-        credentials = cls(suite, certificate, private_key, ca_public_key, production)
-        credentials.check()
-        return credentials
 
     @property
     def subject(self) -> Eui64:

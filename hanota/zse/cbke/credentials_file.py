@@ -23,9 +23,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hanota.errors import ConfigError
+from hanota.files import read_private_toml, write_file
 from hanota.zse.cbke.credentials import CbkeCredentials, SiteCredentials
 from hanota.zse.cbke.lab_ca import LabCertificateAuthority
-from hanota.zse.cbke.private_file import read_private_file, write_private_file
 from hanota.zse.cbke.suites import Suite
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def read_credentials(path: Path, *, check: bool = True) -> SiteCredentials:
     Raises ConfigError if others may read the file, it is not as above, or its parts do not fit together;
     without `check`, the parts are not compared.
     """
-    document = read_private_file(path)
+    document = read_private_toml(path)
     production = document.pop(_PRODUCTION, False)
     if not isinstance(production, bool):
         raise ConfigError(f"{path}: {_PRODUCTION} is neither true nor false")
@@ -73,12 +73,12 @@ def write_credentials(path: Path, site: SiteCredentials, *, overwrite: bool = Fa
     }
     head = f"# Key establishment credentials of {site.subject} ({kind}). Keep secret.\n"
     text = head + f"{_PRODUCTION} = {str(site.production).lower()}\n" + _dump(tables)
-    write_private_file(path, text, overwrite=overwrite)
+    write_file(path, text.encode(), private=True, overwrite=overwrite)
 
 
 def read_authorities(path: Path) -> tuple[LabCertificateAuthority, ...]:
     """Read a lab CA's file; raise ConfigError if others may read it or it is not as above."""
-    document = read_private_file(path)
+    document = read_private_toml(path)
     found = tuple(
         LabCertificateAuthority(suite, **fields)
         for suite, fields in _tables(path, document, _AUTHORITY_FIELDS)
@@ -93,9 +93,8 @@ def write_authorities(
 ) -> None:
     """Write a lab CA's file, mode 0600; raise ConfigError if that fails or the file is there already."""
     tables = {each.suite: {"issuer": each.issuer, "private_key": each.private_key} for each in authorities}
-    write_private_file(
-        path, "# A lab CA for key establishment. Keep secret.\n" + _dump(tables), overwrite=overwrite
-    )
+    text = "# A lab CA for key establishment. Keep secret.\n" + _dump(tables)
+    write_file(path, text.encode(), private=True, overwrite=overwrite)
 
 
 def _tables(
