@@ -53,7 +53,8 @@ class Hcalcs(FirmwareDevice):
     ) -> None:
         self.held: HeldImage | None = None
         self.activation_code = ActivateImageResponseCode.SUCCESS
-        self._pending: Message | None = None
+        self.pending: Message | None = None
+        """The future dated command that waits for its time."""
         self._execution: asyncio.TimerHandle | None = None
         super().__init__(identity, trust, clock, settings)
 
@@ -62,14 +63,15 @@ class Hcalcs(FirmwareDevice):
     def check_image(self, file: OtaFile) -> None:
         """Raise VerificationError unless a supplier this device knows has signed the image."""
         super().check_image(file)
-        self._signer(file)
+        self.signer_of(file)
 
     def on_downloaded(self, data: bytes) -> None:
         """Hold the image in place of any other: one pending image at most."""
         file = parse_image(data, self.image_shape)
-        self.held = HeldImage(file, self._signer(file))
+        self.held = HeldImage(file, self.signer_of(file))
 
-    def _signer(self, file: OtaFile) -> Eui64:
+    def signer_of(self, file: OtaFile) -> Eui64:
+        """Return the supplier that signed an image; raise VerificationError where none did."""
         for supplier in self.keystore.in_role(RemotePartyRole.SUPPLIER):
             for key in self.keystore.signing_public_keys(supplier):
                 try:
@@ -84,7 +86,7 @@ class Hcalcs(FirmwareDevice):
     async def power_on(self) -> None:
         """Come up, and take up the future dated command that waits, be its time past or to come."""
         await super().power_on()
-        self._schedule()
+        self.schedule()
 
     def power_off(self) -> None:
         """Cut the power: the held image and the future dated command are kept."""
@@ -103,21 +105,23 @@ class Hcalcs(FirmwareDevice):
             self._execute(message)
             return
         # A later command takes the place of the one that waits; a cancellation leaves none.
-        self._pending = None if command.is_cancellation else message
-        self._schedule()
+        self.pending = None if command.is_cancellation else message
+        self.schedule()
         self._respond(message, CommandAccepted())
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Execute the command that waits at its time, which may be past."""
         if self._execution is not None:
             self._execution.cancel()
             self._execution = None
-        when = None if self._pending is None else decode_command(self._pending.payload).execution_date_time
+        when = None if self.pending is None else decode_command(self.pending.payload).execution_date_time
         if when is not None:
             delay = max(0.0, when.as_datetime().timestamp() - self.clock.now())
-            self._execution = asyncio.get_running_loop().call_later(delay, self._execute_pending)
+            self._execution = asyncio.get_running_loop().call_later(delay, self.execute_pending)
 
-    def _execute_pending(self) -> None:
-        message, self._pending = self._pending, None
+    def execute_pending(self) -> None:
+        """Execute the command that waits, if there is one."""
+        message, self.pending = self.pending, None
         if message is not None:
             self._execute(message)
 

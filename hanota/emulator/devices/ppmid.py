@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hanota.emulator.devices.device import FirmwareDevice
+from hanota.emulator.devices.seal import is_whole
+from hanota.errors import VerificationError
 from hanota.gbcs.alerts import ActivateImageResult, ppmid_activation_alert
 from hanota.gbcs.crypto import sign
 from hanota.ota.image import ImageShape
 
 if TYPE_CHECKING:
     from hanota.ota.fields import ImageId
+    from hanota.ota.image import OtaFile
 
 
 class Ppmid(FirmwareDevice):
@@ -22,6 +25,12 @@ class Ppmid(FirmwareDevice):
     """In-Home Display, the ZigBee device a PPMID is (ZSE); a hub must not depend on it."""
 
     activation_result = ActivateImageResult.SUCCESS
+
+    def check_image(self, file: OtaFile) -> None:
+        """Raise VerificationError unless the maker's own check finds the image whole."""
+        super().check_image(file)
+        if not is_whole(file.manufacturer_image):
+            raise VerificationError("the maker's own check fails")
 
     def on_activate(self, image: ImageId) -> None:
         """Reboot into the new image and alert the access control broker of the outcome."""

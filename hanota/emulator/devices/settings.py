@@ -50,6 +50,8 @@ class DeviceSettings:
     refuses_plaintext: bool = False
     """Whether it answers a frame that should have been APS encrypted with Default Response FAILURE, as some
     stacks do; otherwise it says nothing."""
+    takes_plaintext: bool = False
+    """Whether it obeys frames that should have been APS encrypted: a device that is broken."""
     ota_endpoint: int = ENDPOINT
     """Where its Upgrade Client is: with another number than the application's, on an endpoint of its own."""
     names_node_address: bool = False

@@ -147,7 +147,7 @@ class SmartEnergyNode(HanNode):
 
     def _is_protected(self, frame: ApsFrame) -> bool:
         """Tell whether a frame came under the link key the device is to have; count one that did not."""
-        if not self.aps_encryption:
+        if not self.aps_encryption or self.device_settings.takes_plaintext:
             return True
         if frame.secured and not self.key_establishment.wanted:
             return True
