@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EVENTS: Final = "events.jsonl"
+FILE_MODE: Final = 0o600
 _KEPT: Final = frozenset({Verdict.FAILED, Verdict.INCONCLUSIVE})
 
 
@@ -55,7 +57,7 @@ class CaseArtifacts:
         return folder
 
     def _write(self, run: Path, folder: Path) -> None:
-        with (folder / EVENTS).open("w", encoding="utf-8") as file:
+        with os.fdopen(_private(folder / EVENTS), "w", encoding="utf-8") as file:
             for event in self.rig.events:
                 if event.seq > self.event:
                     file.write(json.dumps(event.to_json()) + "\n")
@@ -75,9 +77,14 @@ def _size(path: Path) -> int:
         return 0
 
 
+def _private(path: Path) -> int:
+    """Create a file that nobody else may read, or empty it: it tells what devices of a home said."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
+
+
 def _slice(source: Path, destination: Path, start: int, *, head: int = 0) -> None:
     """Copy the first `head` octets and those from `start` on."""
-    with source.open("rb") as file, destination.open("wb") as copy:
+    with source.open("rb") as file, os.fdopen(_private(destination), "wb") as copy:
         copy.write(file.read(head))
         file.seek(max(start, head))
         while piece := file.read(1 << 20):

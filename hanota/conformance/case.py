@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -81,4 +81,6 @@ class CaseResult:
     started: float = 0.0
     """Unix seconds, of the device's time."""
     seconds: float = 0.0
-    artifacts: Path | None = field(default=None)
+    artifacts: Path | None = None
+    of_bench: bool = False
+    """Whether it was the bench or the radio that failed."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hanota.demo.composition import HubKeys
     from hanota.emulator.air import Air
     from hanota.emulator.devices import FirmwareDevice
+    from hanota.emulator.dongles import Dongle
     from hanota.eui64 import Eui64
     from hanota.hub.hub import HubSettings
     from hanota.radio.coordinator import Coordinator

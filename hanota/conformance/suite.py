@@ -89,6 +89,8 @@ class Suite:
     def __init__(self, rig: Rig, device: RigDevice, options: SuiteOptions | None = None) -> None:
         self._rig, self._device, self._options = rig, device, options or SuiteOptions()
         self._images = self._options.images
+        self._first: int | None = None
+        """The version that the device ran when the run began."""
         self._running: int | None = None
         self._broken = ""
 
@@ -98,13 +100,11 @@ class Suite:
         """Run the cases and return what came of them; `told` hears of each as it ends."""
         started = self._rig.clock.now()
         results: list[CaseResult] = []
-        first: int | None = None
         failures_of_bench = 0
         for case in cases:
             result = await self._result(case)
-            first = self._running if first is None else first
             # A single lost dongle may come back; one that fails case after case is broken.
-            failures_of_bench = failures_of_bench + 1 if result.reason.startswith(_BENCH) else 0
+            failures_of_bench = failures_of_bench + 1 if result.of_bench else 0
             if failures_of_bench >= self._options.broken_after and not self._broken:
                 self._broken = result.reason
             results.append(result)
@@ -115,7 +115,7 @@ class Suite:
             kind=self._device.kind,
             radio=rig.radio_url,
             seed=rig.options.seed,
-            firmware="" if first is None else f"{first:08X}",
+            firmware="" if self._first is None else f"{self._first:08X}",
             started=started,
             seconds=rig.clock.now() - started,
             results=results,
@@ -141,7 +141,8 @@ class Suite:
         except NotReachedError as error:
             result = CaseResult(case, Verdict.INCONCLUSIVE, str(error), error.hint or "")
         except (BenchError, RadioError, StoreError) as error:
-            result = CaseResult(case, Verdict.INCONCLUSIVE, f"{_BENCH}{error}", error.hint or "")
+            reason = f"the bench failed: {error}"
+            result = CaseResult(case, Verdict.INCONCLUSIVE, reason, error.hint or "", of_bench=True)
             if isinstance(error, BenchError | StoreError):
                 self._broken = str(error)
         except HanotaError as error:
@@ -191,6 +192,7 @@ class Suite:
             await rig.back(device)
         told = await running_version(rig, device, options.patience.response)
         self._running = self._running if told is None else told
+        self._first = self._running if self._first is None else self._first
         if self._running is None:
             raise NotReachedError(
                 "the device tells no version, neither by CurrentFileVersion nor by CS08",
@@ -237,7 +239,6 @@ class Suite:
         )
 
 
-_BENCH: Final = "the bench failed: "
 _ABORT_SECONDS: Final = 15.0
 """For a device that downloads to hear ABORT: it asks every second or so."""
 _QUIET_SECONDS: Final = 2.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from hanota.daemon.http_protocol import HeadTimeoutProtocol
+from hanota.daemon.http_protocol import BenchHttpProtocol
 from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class HttpServer:
             timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=max(1, round(drain)),
             h11_max_incomplete_event_size=settings.header_octets,
-            http=HeadTimeoutProtocol,
+            http=BenchHttpProtocol,
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.key,
             ssl_ca_certs=None if settings.client_ca is None else str(settings.client_ca),

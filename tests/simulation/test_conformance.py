@@ -221,6 +221,7 @@ def test_the_makers_images_are_run_through_once_and_then_another_is_asked_for() 
                 "alert": "passed",
                 "alert-version": "not applicable",
             }
+            assert report.firmware == "01000000"
             last = report.results[-1]
             assert "no image has a version above 01000002" in last.reason
             assert "give another --image" in last.hint
@@ -249,6 +250,7 @@ def test_a_failed_case_leaves_its_events_capture_log_and_database(tmp_path: Path
     assert 0 < len(part) < len(whole)
     assert (folder / "radio.log").stat().st_size > 0
     assert (folder / "hub.sqlite").stat().st_size > 0
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
     assert not (tmp_path / "download").exists()
 
 

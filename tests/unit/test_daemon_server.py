@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from hanota.config.settings import ApiSection
 from hanota.daemon.server import HttpServer
@@ -31,6 +33,10 @@ def app() -> FastAPI:
     @application.get("/")
     async def hello() -> str:
         return "hello"
+
+    @application.post("/")
+    async def refuse() -> Response:
+        return Response("no", HTTPStatus.UNAUTHORIZED, {"Connection": "close"})
 
     return application
 
@@ -101,6 +107,49 @@ def test_a_connection_that_brings_no_whole_head_is_closed(sent: bytes, *, answer
 
     with asyncio.Runner(loop_factory=loop_factory(20)) as runner:
         runner.run(main())
+
+
+def post(octets: int) -> bytes:
+    """Return the head of a POST with a body of so many octets."""
+    return f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {octets}\r\n\r\n".encode()
+
+
+async def test_who_is_answered_before_the_end_of_his_body_still_gets_the_answer() -> None:
+    server = HttpServer(app(), ApiSection(port=0), drain=1)
+    await server.start()
+    url = httpx.URL(server.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    body = bytes(1_000_000)
+    writer.write(post(len(body)))
+    await asyncio.sleep(0.05)  # the answer is out, and the connection closed on the daemon's side
+    writer.write(body)
+    await writer.drain()
+    assert (await reader.read()).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
+    await server.stop()
+
+
+@pytest.mark.parametrize("piece", [b"", bytes(1_000_000)], ids=["nothing more", "endless"])
+def test_who_was_answered_does_not_hold_the_connection_for_ever(piece: bytes) -> None:
+    async def main() -> None:
+        server = HttpServer(app(), ApiSection(port=0, keep_alive=3600), drain=1)
+        await server.start()
+        url = httpx.URL(server.url)
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(post(10**9))
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(piece or b"x")
+                await writer.drain()
+                await asyncio.sleep(0 if piece else 1)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        await server.stop()
+
+    with asyncio.Runner(loop_factory=loop_factory(20)) as runner:
+        runner.run(asyncio.wait_for(main(), 60))
 
 
 async def test_a_client_without_a_certificate_is_turned_away_where_one_is_due(tmp_path: Path) -> None:
