@@ -95,7 +95,7 @@ def test_the_examples_of_hardware_are_read(path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv(name, CODE)
     bench = read_bench(path)
     assert bench.radio is not None
-    assert RadioUrl.parse(bench.radio.url)
+    assert RadioUrl.parse(bench.radio.url).family == path.stem.removeprefix("desk-")
     assert bench.of_type("ppmid") is not None
 
 
