@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
+# rich keeps COLUMNS for good where a console is made while it is set: made here, before any test sets it.
+import hanota.cli.output  # noqa: F401
+
 if TYPE_CHECKING:
     import pytest
 

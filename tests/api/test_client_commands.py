@@ -294,7 +294,8 @@ def test_events_are_shown_in_words_and_filtered(daemon: Served, ppmid_file: Path
     numbers = [json.loads(line)["seq"] for line in lines]
     assert numbers == list(range(1, daemon.api.lab.events[-1].seq + 1))
     rest = daemon.client("events", "--after", str(numbers[-3]), "--json").stdout.splitlines()
-    assert [json.loads(line)["seq"] for line in rest] == numbers[-2:]
+    # The daemon goes on meanwhile: there may be more.
+    assert [json.loads(line)["seq"] for line in rest][:2] == numbers[-2:]
 
 
 def test_a_device_that_does_not_answer_has_no_version(

@@ -168,7 +168,7 @@ async def test_a_daemon_that_restarts_under_a_followed_job_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("hanota.cli.client.following.LOOK_INTERVAL", 0.01)
-    progress = {"percentage": 50.0, "rate": 1937.4, "seconds_left": 3725.0}
+    progress = {"percentage": 50.0, "octets": 32768, "total": 65536, "rate": 1937.4, "seconds_left": 3725.0}
     answers: Iterator[httpx.Response | httpx.HTTPError] = iter(
         [
             httpx.Response(200, json={"jobs": [job(progress=progress)]}),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
+from hanota.duis.response_code import ResponseCode
 from hanota.errors import (
     ConfigError,
     DeliveryError,
@@ -18,6 +22,9 @@ from hanota.errors import (
     VerificationError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @pytest.mark.parametrize(
     "error",
@@ -28,13 +35,15 @@ from hanota.errors import (
         NoResponseError,
         RadioError,
         RemoteProtocolError,
-        RequestRejectedError,
+        partial(RequestRejectedError, code=ResponseCode.E19),
         StoreError,
         UnverifiableError,
         VerificationError,
     ],
 )
-def test_whatever_hanota_raises_is_caught_as_one_and_tells_what_to_do(error: type[HanotaError]) -> None:
+def test_whatever_hanota_raises_is_caught_as_one_and_tells_what_to_do(
+    error: Callable[..., HanotaError],
+) -> None:
     with pytest.raises(HanotaError, match="it broke") as caught:
         raise error("it broke", hint="mend it")
     assert caught.value.hint == "mend it"
