@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
-# rich keeps COLUMNS for good where a console is made while it is set: made here, before any test sets it.
-import hanota.cli.output  # noqa: F401
-
 if TYPE_CHECKING:
     import pytest
+
+# Tests read whole lines of plain words, whatever terminal their caller has or claims to have.
+for _of_a_terminal in ("FORCE_COLOR", "COLUMNS", "LINES"):
+    os.environ.pop(_of_a_terminal, None)
 
 # No deadline: machines are shared, and an absolute time says nothing. In CI the examples are the same each
 # time, so that a change is judged by what it changes; elsewhere they are new, and a failure prints how to

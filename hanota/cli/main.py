@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from hanota import __version__
-from hanota.cli.output import console
+from hanota.cli.output import console, fit_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +78,9 @@ def _version(value: bool) -> None:  # noqa: FBT001  # Typer hands a callback its
 @app.callback()
 def main(
     *,
-    _version_: Annotated[
+    _version_: Annotated[  # noqa: ARG001  # its callback has acted
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
     """Update the firmware of GB smart-metering devices over the air, from a lab bench."""
+    fit_output()

@@ -72,7 +72,7 @@ class Served:
         self, *arguments: str, role: Role | None = Role.ACTIVATOR, answer: str | None = None
     ) -> Result:
         """Run a command of `hanota client`."""
-        environment = {"COLUMNS": "200", "HANOTA_TOKEN": "" if role is None else TOKENS[role]}
+        environment = {"HANOTA_TOKEN": "" if role is None else TOKENS[role]}
         command = ["client", "--url", self.url, *arguments]
         return CliRunner().invoke(app, command, input=answer, env=environment)
 

@@ -78,7 +78,7 @@ async def emulation(
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hanota", "emulate", *options),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -67,7 +67,7 @@ def emulated_bench(folder: Path, radio: str) -> Iterator[list[str]]:
     process = subprocess.Popen(
         (sys.executable, "-m", "hanota", "emulate", "--radio", radio, *options),
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

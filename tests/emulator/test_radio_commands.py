@@ -67,7 +67,7 @@ def plugged(
 
 def hanota(*arguments: str, answer: str | None = None) -> Result:
     """Run a command of `hanota radio`."""
-    return CliRunner().invoke(app, ["radio", *arguments], input=answer, env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, ["radio", *arguments], input=answer)
 
 
 @pytest.mark.parametrize("serve", [served_on_pty, served_on_tcp])

@@ -24,7 +24,7 @@ install_code = "4CB189C98180D60874449EE76EB987458DEA"
 
 
 def conformance(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["conformance", *arguments], env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, ["conformance", *arguments])
 
 
 def test_the_list_names_every_case_with_its_clause() -> None:

@@ -135,13 +135,22 @@ def test_a_serial_number_that_others_have_too_tells_nothing() -> None:
 
 def test_the_list_names_dongles_ports_and_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, ON_BOARD, ZBT_2)
-    result = CliRunner().invoke(app, ["radio", "list"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["radio", "list"])
     assert result.exit_code == 0
     assert "Home Assistant Connect ZBT-2" in result.stdout
     assert "DCB4D90FD7F0" in result.stdout
     assert "303A:4001" in result.stdout
     assert ZBT_2.path in result.stdout
     assert "next: hanota radio info DCB4D90FD7F0" in result.stderr
+
+
+def test_columns_of_the_environment_hold_for_what_goes_to_no_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plug(monkeypatch, ON_BOARD, ZBT_2)
+    narrow = CliRunner().invoke(app, ["radio", "list"], env={"COLUMNS": "70"})
+    assert max(map(len, narrow.stdout.splitlines())) <= 70
+    assert ZBT_2.path not in narrow.stdout
 
 
 def test_the_list_of_a_machine_without_ports_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
