@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from hanota.conformance.evidence import Evidence
     from hanota.conformance.trial import Trial
 
 PPMID: Final = frozenset({JobKind.PPMID})
@@ -53,16 +54,6 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not applicable"
     NOT_RUN = "not run"
     """The run had ended before, of a broken bench."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One thing that was seen; `at` is Unix seconds."""
-
-    at: float
-    text: str
-    events: tuple[int, ...] = ()
-    """Numbers of the events that show it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hanota.conformance.case import CaseResult, Evidence
+    from hanota.conformance.case import CaseResult
+    from hanota.conformance.evidence import Evidence
     from hanota.conformance.suite import SuiteReport
 
 _NOT_IN_XML: Final = dict.fromkeys(

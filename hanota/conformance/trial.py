@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
-from hanota.conformance.case import Evidence
 from hanota.conformance.errors import CaseFailedError, NotReachedError, RigTimeoutError
+from hanota.conformance.evidence import Evidence
 from hanota.conformance.faulty_radio import Altered, Way
 from hanota.conformance.version import running_version
 from hanota.dcc.errors import NoResponseError

@@ -1,14 +1,12 @@
-"""The 2.4 GHz IEEE 802.15.4 medium: one channel, the links on it, and the networks that share it.
+"""The air of a test: the medium, and the networks that share it.
 
 Every node is in range of every other unless a test says otherwise: `link(a, b).in_range`, `partition`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from hanota.emulator.airtime import AirSettings
 from hanota.emulator.aps import (
     BROADCAST_ALL,
     BROADCAST_ROUTERS,
@@ -16,8 +14,7 @@ from hanota.emulator.aps import (
     ApsFrame,
     TxStatus,
 )
-from hanota.emulator.channel import Channel
-from hanota.emulator.links import Links
+from hanota.emulator.medium import Medium
 from hanota.emulator.network import Network
 from hanota.emulator.stations import (
     CAPABILITY_FULL_FUNCTION,
@@ -30,11 +27,9 @@ from hanota.emulator.topology import COORDINATOR
 from hanota.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from hanota.emulator.airtime import AirStatistics
-    from hanota.emulator.impairments import LinkFaults
-    from hanota.emulator.links import Link
+    from hanota.emulator.airtime import AirSettings
     from hanota.eui64 import Eui64
 
 __all__ = [
@@ -52,7 +47,7 @@ __all__ = [
 ]
 
 
-class Air:
+class Air(Medium):
     """Everything within hearing, for life on one event loop and by its clock.
 
     Each coordinator has a network of its own, found by its EUI-64. While there is one network only, the air
@@ -60,40 +55,8 @@ class Air:
     """
 
     def __init__(self, *, seed: int = 0, settings: AirSettings | None = None) -> None:
-        self.settings = settings or AirSettings()
-        self.channel = Channel(self.settings, seed=seed)
-        self.links = Links()
-        self.intercept: Callable[[ApsFrame], Iterable[ApsFrame]] | None = None
-        """Called with each frame that arrives; what it returns is delivered instead."""
-        self.observe: Callable[[float, ApsFrame, TxStatus], None] | None = None
-        """Called with loop time, frame and outcome of each finished transmission."""
+        super().__init__(seed=seed, settings=settings)
         self._networks: dict[Eui64, Network] = {}
-
-    @property
-    def statistics(self) -> AirStatistics:
-        """What the channel carried, of all networks."""
-        return self.channel.statistics
-
-    # -- links -------------------------------------------------------------------------------------------
-
-    @property
-    def faults(self) -> dict[Eui64, LinkFaults]:
-        """Impairments by device: those of all of its links. A device never named has none."""
-        return self.links.stations
-
-    def link(self, one: Eui64, other: Eui64) -> Link:
-        """Return the link of two neighbours, whose attributes may be assigned."""
-        return self.links.between(one, other)
-
-    def partition(self, devices: Iterable[Eui64]) -> None:
-        """Cut `devices` off from everybody else until `heal`."""
-        self.links.partition(devices)
-
-    def heal(self) -> None:
-        """End every partition."""
-        self.links.heal()
-
-    # -- networks ----------------------------------------------------------------------------------------
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -106,10 +69,6 @@ class Air:
         if found is None:
             found = self._networks[coordinator] = Network(self, coordinator)
         return found
-
-    async def mac_command(self, octets: int, eui64: Eui64) -> bool:
-        """Exchange a MAC command of `octets` (PSDU) with whoever hears `eui64`; return whether one does."""
-        return await self.channel.unicast(octets, self.links.faults(eui64, None))
 
     # -- the only network --------------------------------------------------------------------------------
 
@@ -154,14 +113,3 @@ class Air:
             raise LocalProtocolError(f"{len(self._networks)} networks are on this air: say which")
         (network,) = self._networks.values()
         return network
-
-    # -- what networks tell ------------------------------------------------------------------------------
-
-    def transmitted(self, frame: ApsFrame, status: TxStatus) -> None:
-        """Tell the observer of a finished transmission."""
-        if self.observe is not None:
-            self.observe(asyncio.get_running_loop().time(), frame, status)
-
-    def arriving(self, frame: ApsFrame) -> list[ApsFrame]:
-        """Return what the interceptor lets arrive in place of a frame."""
-        return [frame] if self.intercept is None else list(self.intercept(frame))

@@ -10,7 +10,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from hanota.emulator.fragments import Fragment
     from hanota.eui64 import Eui64
 
 BROADCAST_ALL: Final = 0xFFFF
@@ -27,6 +26,15 @@ class TxStatus(Enum):
     MAC_TRANSACTION_OVERFLOW = "no room to hold it for a sleeping child"
     APS_NO_ACK = "no APS acknowledgement"
     NO_ROUTE = "no route"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Which block of a message a frame carries."""
+
+    index: int
+    count: int
+    """Blocks of the whole message; on the air only the first block tells it."""
 
 
 @dataclass(frozen=True, slots=True)

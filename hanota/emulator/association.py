@@ -13,6 +13,7 @@ from hanota.errors import RadioError
 
 if TYPE_CHECKING:
     from hanota.emulator.air import Air
+    from hanota.emulator.medium import Medium
     from hanota.emulator.network import Network
     from hanota.emulator.stations import Admission, Node, TrustCentre
     from hanota.eui64 import Eui64
@@ -63,7 +64,7 @@ async def associate(device: Joiner, air: Air) -> Admission:
 
 async def rejoin(device: Eui64, network: Network) -> None:
     """Make the best router in range the parent of a device that is on `network`; raise JoinRefusedError."""
-    await _heard(network.air, _BEACON_REQUEST, device)
+    await _heard(network.medium, _BEACON_REQUEST, device)
     for parent in network.topology.parents_for(device):
         if await network.exchange(BEACON, device, parent.eui64) and await network.exchange(
             _REJOIN, device, parent.eui64
@@ -116,6 +117,6 @@ async def _exchanged(network: Network, octets: int, device: Eui64, parent: Node)
         )
 
 
-async def _heard(air: Air, octets: int, device: Eui64) -> None:
-    if not await air.mac_command(octets, device):
+async def _heard(medium: Medium, octets: int, device: Eui64) -> None:
+    if not await medium.mac_command(octets, device):
         raise JoinRefusedError("the coordinator is out of reach")

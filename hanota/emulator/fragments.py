@@ -14,16 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hanota.emulator.aps import ApsFrame
-
-
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """Which block of a message a frame carries."""
-
-    index: int
-    count: int
-    """Blocks of the whole message; on the air only the first block tells it."""
+    from hanota.emulator.aps import ApsFrame, Fragment
 
 
 @dataclass(frozen=True, slots=True)

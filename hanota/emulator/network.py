@@ -16,10 +16,11 @@ from hanota.emulator.aps import (
     BROADCAST_ROUTERS,
     BROADCAST_RX_ON_WHEN_IDLE,
     ApsFrame,
+    Fragment,
     TxStatus,
 )
 from hanota.emulator.aps_security import counts_frames
-from hanota.emulator.fragments import BlockAcknowledgements, Fragment, Reassembly
+from hanota.emulator.fragments import BlockAcknowledgements, Reassembly
 from hanota.emulator.indirect import IndirectQueue
 from hanota.emulator.stations import CAPABILITY_FULL_FUNCTION, CAPABILITY_RX_ON_WHEN_IDLE, is_router
 from hanota.emulator.topology import Hop, Topology
@@ -28,8 +29,8 @@ from hanota.errors import LocalProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from hanota.emulator.air import Air
     from hanota.emulator.impairments import LinkFaults
+    from hanota.emulator.medium import Medium
     from hanota.emulator.stations import Node, TrustCentre
     from hanota.eui64 import Eui64
 
@@ -44,16 +45,16 @@ _LISTENERS: Final = {
 class Network:
     """The nodes that share one coordinator's network key; they hear no other network's frames."""
 
-    def __init__(self, air: Air, coordinator: Eui64) -> None:
+    def __init__(self, medium: Medium, coordinator: Eui64) -> None:
         self.coordinator = coordinator
         """The coordinator's IEEE address, by which its devices know the network."""
         self.trust_centre: TrustCentre | None = None
         """Who answers a joining device; a coordinator sets itself when its network is up."""
-        self.topology = Topology(air.links)
-        self.air = air
-        self._channel, self._links = air.channel, air.links
-        self._settings = air.settings
-        self._indirect: defaultdict[Eui64, IndirectQueue] = defaultdict(lambda: IndirectQueue(air.settings))
+        self.topology = Topology(medium.links)
+        self.medium = medium
+        self._channel, self._links = medium.channel, medium.links
+        self._settings = settings = medium.settings
+        self._indirect: defaultdict[Eui64, IndirectQueue] = defaultdict(lambda: IndirectQueue(settings))
         self._block_acks = BlockAcknowledgements()
         self._reassembly = Reassembly()
 
@@ -71,7 +72,7 @@ class Network:
             self._block_acks.takers.add(node.nwk)
 
     def detach(self, node: Node) -> None:
-        """Take `node` off the air."""
+        """Take `node` off the medium."""
         if self.topology.detach(node):
             self._block_acks.takers.discard(node.nwk)
 
@@ -81,7 +82,7 @@ class Network:
         return None if node is None else node.eui64
 
     def parent_of(self, device: Eui64) -> int | None:
-        """Return the short address of a device's parent, None while that is off the air."""
+        """Return the short address of a device's parent, None while that is off the medium."""
         parent = self.topology.parent_of(device)
         return None if parent is None else parent.nwk
 
@@ -101,7 +102,7 @@ class Network:
             raise LocalProtocolError(f"an ASDU of {len(frame.payload)} octets is too long, {longest} may be")
         frame = replace(frame, network=self.coordinator)
         status = await (self._broadcast(frame) if frame.is_broadcast else self._unicast(frame))
-        self.air.transmitted(frame, status)
+        self.medium.transmitted(frame, status)
         return status
 
     async def inject(self, frame: ApsFrame) -> bool:
@@ -340,7 +341,7 @@ class Network:
             if message is None:
                 return
             frame = replace(frame, payload=message, fragment=None)
-        copies = self.air.arriving(frame)
+        copies = self.medium.arriving(frame)
         if self._channel.duplicates(self._faults(hops)):
             copies *= 2
         loop = asyncio.get_running_loop()

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from hanota.radio.ezsp import BUSY_STATUSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -100,8 +102,7 @@ FAMILIES: Final = {
             name="ezsp",
             load=_ezsp,
             baudrate=115200,
-            # sl_Status: MAX_MESSAGE_LIMIT_REACHED, ALLOCATION_FAILED, NO_MORE_RESOURCE, BUSY.
-            busy_statuses=frozenset({0x0C03, 0x0019, 0x001A, 0x0004}),
+            busy_statuses=BUSY_STATUSES,
             change_eui64=(
                 "`hanota credentials issue --subject` for this coordinator, or give it that EUI-64 with"
                 " `universal-silabs-flasher --device {path} write-ieee --ieee {eui64}`"

@@ -17,7 +17,7 @@ from tests.emulator.znp_support import DEVICE_ENDPOINT, HUB, HUB_ENDPOINT, INSTA
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from hanota.emulator.ezsp.coordinator import EzspSettings
+    from hanota.emulator.ezsp.ncp import EzspSettings
     from hanota.emulator.ezsp.nvram import EzspNvram
     from hanota.eui64 import Eui64
 

@@ -12,10 +12,10 @@ import pytest
 
 from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame
+from hanota.emulator.aps import Fragment
 from hanota.emulator.aps_security import ApsRefusal
 from hanota.emulator.devices import DeviceSettings
 from hanota.emulator.devices.keep_alive import KeepAliveSettings
-from hanota.emulator.fragments import Fragment
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import COORDINATOR
 from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE, ZdoCluster, device_announcement

@@ -14,7 +14,7 @@ import pytest
 
 from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame
-from hanota.emulator.fragments import Fragment
+from hanota.emulator.aps import Fragment
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import HanNode, JoinRefusedError
 from hanota.emulator.zdo import device_announcement

@@ -11,11 +11,11 @@ import pytest
 import zigpy.types as t
 
 from hanota.emulator.air import Air, ApsFrame
+from hanota.emulator.aps import Fragment
 from hanota.emulator.ezsp.ash import ResetCode
 from hanota.emulator.ezsp.configuration import ConfigId, PolicyId
 from hanota.emulator.ezsp.frames import FrameId
 from hanota.emulator.ezsp.nvram import LinkKey
-from hanota.emulator.fragments import Fragment
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import NodeSettings
 from hanota.errors import DeliveryError, LocalProtocolError, RadioError

@@ -8,7 +8,8 @@ import pytest
 from lxml import etree
 from lxml import html as html_parser
 
-from hanota.conformance.case import PPMID, Case, CaseResult, Evidence, Verdict
+from hanota.conformance.case import PPMID, Case, CaseResult, Verdict
+from hanota.conformance.evidence import Evidence
 from hanota.conformance.report import html, junit, write
 from hanota.conformance.suite import SuiteReport
 from hanota.errors import ConfigError

@@ -8,7 +8,7 @@ import tracemalloc
 from dataclasses import replace
 
 from hanota.emulator.ezsp.ash import AshSettings, AshState
-from hanota.emulator.ezsp.coordinator import EzspSettings
+from hanota.emulator.ezsp.ncp import EzspSettings
 from hanota.emulator.line import Direction
 from hanota.emulator.loop import run_virtual
 from tests.emulator.ash_host import stuffed, whiten

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanota.emulator.ezsp.coordinator import EzspCoordinator, EzspSettings
+from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.ezsp.frames import Command, Layout
+from hanota.emulator.ezsp.ncp import EzspSettings
 from hanota.emulator.ezsp.status import EMBER_STATUS, SlStatus
 from hanota.emulator.loop import run_virtual
 from hanota.errors import LocalProtocolError, RemoteProtocolError

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from hanota.emulator.air import TxStatus
-from hanota.emulator.ezsp.coordinator import EzspSettings
+from hanota.emulator.ezsp.ncp import EzspSettings
 from hanota.emulator.loop import run_virtual
 from tests.emulator.ezsp_host import (
     ADD_ENDPOINT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanota.emulator.fragments import Fragment, Reassembly, ReassemblySettings
+from hanota.emulator.aps import Fragment
+from hanota.emulator.fragments import Reassembly, ReassemblySettings
 
 KEY = (0x1001, 0x0000, 7)
 

@@ -15,7 +15,8 @@ from hanota.cli.main import app
 from hanota.errors import ConfigError
 from hanota.radio import RadioUrl
 from hanota.radio.dongles import KNOWN_DONGLES, KnownDongle, identify, unsuitable
-from hanota.radio.serial_ports import SerialPort, find_port, only_dongle, serial_ports
+from hanota.radio.port_choice import find_port, likeliest_first, only_dongle
+from hanota.radio.serial_ports import SerialPort, serial_ports
 
 ZBT_2 = SerialPort(
     "/dev/serial/by-id/usb-Nabu_Casa_ZBT-2_DCB4D90FD7F0-if00",
@@ -97,7 +98,7 @@ def test_every_known_dongle_has_a_radio_url_that_can_be_written(known: KnownDong
 
 def test_known_dongles_come_first_and_ports_without_usb_last(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, ON_BOARD, CONSOLE_CABLE, ZBT_2)
-    assert serial_ports() == (ZBT_2, CONSOLE_CABLE, ON_BOARD)
+    assert likeliest_first(serial_ports()) == (ZBT_2, CONSOLE_CABLE, ON_BOARD)
 
 
 @pytest.mark.parametrize("name", ["DCB4D90FD7F0", "dcb4", "zbt-2", "/dev/ttyACM0"])

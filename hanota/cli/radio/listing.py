@@ -24,9 +24,10 @@ def list_ports(
 ) -> None:
     """Show the serial ports of this machine and the dongles on them; opens none."""
     from hanota.radio.dongles import identify  # noqa: PLC0415  # loads serialx
+    from hanota.radio.port_choice import likeliest_first  # noqa: PLC0415  # the same
     from hanota.radio.serial_ports import serial_ports  # noqa: PLC0415  # the same
 
-    found = [(port, identify(port)) for port in serial_ports()]
+    found = [(port, identify(port)) for port in likeliest_first(serial_ports())]
     if as_json:
         typer.echo(json.dumps([_to_json(port, dongle) for port, dongle in found]))
     elif toml:

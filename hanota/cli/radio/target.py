@@ -69,7 +69,8 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def _port(text: str | None) -> tuple[str, KnownDongle | None]:
     from hanota.radio.dongles import identify  # noqa: PLC0415  # see radio_url
-    from hanota.radio.serial_ports import find_port, only_dongle, serial_ports  # noqa: PLC0415
+    from hanota.radio.port_choice import find_port, only_dongle  # noqa: PLC0415
+    from hanota.radio.serial_ports import serial_ports  # noqa: PLC0415
 
     if text is not None and "://" in text:
         return text.replace(_TCP, "socket://", 1), None

@@ -13,7 +13,8 @@ from hanota.emulator.ezsp.status import SlStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 UNKNOWN_NWK: Final = 0xFFFF
 """EMBER_NULL_NODE_ID: an unused entry, or nobody known."""
@@ -36,8 +37,9 @@ UNUSED: Final = AddressEntry(ERASED, UNKNOWN_NWK)
 class AddressCommands:
     """The addresses one co-processor knows; all but those of children are forgotten at a reset."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, configuration: Configuration) -> None:
         self._ncp = ncp
+        self._configuration = configuration
         self._table: dict[int, AddressEntry] = {}
         self._neighbours: OrderedDict[Eui64, int] = OrderedDict()
         self._extended: set[Eui64] = set()
@@ -114,7 +116,7 @@ class AddressCommands:
         return self._table.get(index, UNUSED)
 
     def _store(self, index: int, entry: AddressEntry) -> SlStatus:
-        if index >= self._ncp.configuration[ConfigId.ADDRESS_TABLE_SIZE]:
+        if index >= self._configuration[ConfigId.ADDRESS_TABLE_SIZE]:
             return SlStatus.INVALID_INDEX
         self._table[index] = entry
         return SlStatus.OK
@@ -173,7 +175,7 @@ class AddressCommands:
 
     def _note_timeout(self, eui64: Eui64, *, extended: bool) -> None:
         """Remember for which devices the retry interval is extended; more than are known is nobody's."""
-        limit = self._ncp.settings.max_neighbours + self._ncp.configuration[ConfigId.ADDRESS_TABLE_SIZE]
+        limit = self._ncp.settings.max_neighbours + self._configuration[ConfigId.ADDRESS_TABLE_SIZE]
         if not extended:
             self._extended.discard(eui64)
         elif len(self._extended) < limit:

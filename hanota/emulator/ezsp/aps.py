@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.fragments import Fragment
+from hanota.emulator.aps import Fragment
 
 if TYPE_CHECKING:
     from hanota.emulator.air import ApsFrame

@@ -14,7 +14,7 @@ from hanota.emulator.ezsp.frames import FIRMWARE, counted, read_counted
 from hanota.emulator.ezsp.status import SlStatus
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 BUILD: Final = 10
 RELEASE_GA: Final = 0xAA
@@ -156,7 +156,7 @@ POLICIES: Final = {
 class Configuration:
     """The configuration of one co-processor; all of it is as the build made it after a reset."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp) -> None:
         self._ncp = ncp
         self._config: dict[int, int] = {}
         self._values: dict[int, bytes] = {}
@@ -248,7 +248,7 @@ class Configuration:
         nvram = self._ncp.nvram
         match value:
             case ValueId.FREE_BUFFERS:
-                return bytes((self._ncp.messaging.free_buffers,))
+                return bytes((self._ncp.free_buffers,))
             case ValueId.VERSION_INFO:
                 return struct.pack("<H5B", BUILD, *FIRMWARE[self._ncp.layout.version], RELEASE_GA)
             case ValueId.NWK_FRAME_COUNTER:

@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from hanota.emulator.air import ApsFrame
 from hanota.emulator.aps_security import ApsRefusal
 from hanota.emulator.ezsp.addresses import AddressCommands
-from hanota.emulator.ezsp.ash import AshNcp, AshSettings, HostReset, Received, ResetCode
+from hanota.emulator.ezsp.ash import HostReset, Received, ResetCode
 from hanota.emulator.ezsp.configuration import Configuration
-from hanota.emulator.ezsp.counters import Counter, Counters
-from hanota.emulator.ezsp.frames import FIRMWARE, Command, FrameId, InvalidCommandError, Layout, callback
+from hanota.emulator.ezsp.counters import Counter
+from hanota.emulator.ezsp.frames import FIRMWARE, Command, FrameId, InvalidCommandError
 from hanota.emulator.ezsp.joining import Joining
 from hanota.emulator.ezsp.key_table import KeyTableCommands
 from hanota.emulator.ezsp.keys import Keys
 from hanota.emulator.ezsp.messaging import MessagingCommands
+from hanota.emulator.ezsp.ncp import EzspNcp
 from hanota.emulator.ezsp.network import NetworkCommands
-from hanota.emulator.ezsp.nvram import EzspNvram
 from hanota.emulator.ezsp.security import SecurityCommands
 from hanota.emulator.ezsp.status import EzspStatus
 from hanota.emulator.ezsp.tokens import TokenCommands
 from hanota.emulator.ezsp.utilities import UtilityCommands
-from hanota.emulator.ezsp.zdo import CAPABILITIES, Zdo
-from hanota.emulator.line import Direction
-from hanota.emulator.ncp import Ncp, ZdoSender
+from hanota.emulator.ezsp.zdo import Zdo
 from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE, ZdoCluster
-from hanota.errors import LocalProtocolError, RemoteProtocolError
+from hanota.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
-    from hanota.emulator.air import Air
-    from hanota.emulator.ezsp.status import SlStatus
+    from hanota.emulator.air import Air, ApsFrame
+    from hanota.emulator.ezsp.ncp import EzspSettings, Handlers
+    from hanota.emulator.ezsp.nvram import EzspNvram
     from hanota.emulator.line import LineSettings
-    from hanota.emulator.zdo import SimpleDescriptor
     from hanota.eui64 import Eui64
-
-Handlers: TypeAlias = dict[int, Callable[[bytes], bytes]]
-"""Parameters to response parameters, by frame id.
-
-They raise struct.error, IndexError or RemoteProtocolError for parameters cut short.
-"""
 
 STACK_TYPE_MESH: Final = 2
 REFUSALS: Final = {
@@ -53,40 +42,7 @@ REFUSALS: Final = {
 """Where the stack counts what it drops."""
 
 
-@dataclass(frozen=True, slots=True)
-class EzspSettings:
-    """Limits of the firmware build."""
-
-    packet_buffers: int = 240
-    """Messages that may be under way at all; one more is ALLOCATION_FAILED (EMBER_NO_BUFFERS)."""
-    max_endpoints: int = 16
-    """Endpoints a host may register."""
-    max_transient_keys: int = 12
-    """Keys for devices that may join: as many as can be given a link key."""
-    max_neighbours: int = 26
-    """Devices whose EUI64 the stack itself remembers."""
-    max_zdo_messages: int = 16
-    """ZDO responses being sent at once: one more is dropped."""
-    ash: AshSettings = field(default_factory=AshSettings)
-    """Figures of the serial protocol."""
-
-
-@dataclass(slots=True)
-class EzspStatistics:
-    """What the co-processor did not carry out."""
-
-    unknown_commands: int = 0
-    malformed_commands: int = 0
-    overrun_commands: int = 0
-    """Commands of a host that does not take its responses."""
-    dropped_callbacks: int = 0
-    unregistered_endpoint: int = 0
-    """Frames from the air for an endpoint the host has not registered."""
-    unanswered_requests: int = 0
-    """ZDO requests of devices dropped because `max_zdo_messages` were under way."""
-
-
-class EzspCoordinator(Ncp):
+class EzspCoordinator(EzspNcp):
     """An EFR32 with EmberZNet; it is trust centre, and node 0x0000 of its air."""
 
     def __init__(
@@ -101,33 +57,22 @@ class EzspCoordinator(Ncp):
         seed: int = 0,
     ) -> None:
         """Raise LocalProtocolError unless `version` is an EZSP version of frames.FIRMWARE."""
-        super().__init__(air, capabilities=CAPABILITIES, line=line, seed=seed)
-        if version not in FIRMWARE:
-            raise LocalProtocolError(f"EZSP {version} is not emulated", hint=f"one of {sorted(FIRMWARE)}")
-        self.settings = settings or EzspSettings()
-        self.statistics = EzspStatistics()
-        self.counters = Counters()
-        self.nvram = nvram or EzspNvram()
-        self.layout = Layout(version)
-        self.endpoints: dict[int, SimpleDescriptor] = {}
-        """Registered by the host since the last reset."""
-        self.ash = AshNcp(self.settings.ash)
+        super().__init__(air, version=version, nvram=nvram, settings=settings, line=line, seed=seed)
         self.line.receive = self._received
-        self.keys = Keys(self)
         self.configuration = Configuration(self)
-        self.security = SecurityCommands(self)
-        self.addresses = AddressCommands(self)
-        self.network = NetworkCommands(self)
-        self.joining = Joining(self)
-        self.messaging = MessagingCommands(self)
-        self.zdo = Zdo(self)
-        self.zdo_sender = ZdoSender(self, self.settings.max_zdo_messages)
+        self.keys = Keys(self, self.configuration)
+        self.addresses = AddressCommands(self, self.configuration)
+        self.security = SecurityCommands(self, self.keys)
+        self.network = NetworkCommands(self, self.security)
+        self.joining = Joining(self, self.configuration, self.addresses, self.keys)
+        self.messaging = MessagingCommands(self, self.configuration, self.addresses, self.keys)
+        self.zdo = Zdo(self, self.configuration, self.messaging)
         self.tokens = TokenCommands(self)
-        self._utilities = UtilityCommands(self)
+        self._utilities = UtilityCommands(self, self.configuration)
         handlers: Handlers = {
             **self.configuration.handlers(),
             **self.security.handlers(),
-            **KeyTableCommands(self).handlers(),
+            **KeyTableCommands(self, self.configuration, self.keys).handlers(),
             **self.addresses.handlers(),
             **self.network.handlers(),
             **self.joining.handlers(),
@@ -140,9 +85,6 @@ class EzspCoordinator(Ncp):
         self._hardware_eui64 = eui64
         self._eui64 = self.tokens.custom_eui64() or eui64
         self._version_set = False
-        self._sequence = 0
-        self._overflow = False
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def eui64(self) -> Eui64:
@@ -159,9 +101,7 @@ class EzspCoordinator(Ncp):
         """Leave the air and end every activity; nothing is left running."""
         self.cancel_activities()
         self.stop_network()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
 
     def start_network(self) -> None:
         """Go on the air as coordinator and trust centre."""
@@ -201,33 +141,6 @@ class EzspCoordinator(Ncp):
         else:
             self.messaging.receive(frame)
 
-    def report_own_zdo(self, cluster: int, payload: bytes) -> None:
-        """Give the host a ZDO message of the node itself."""
-        self.messaging.report(
-            ApsFrame(
-                source=self.nwk,
-                destination=self.nwk,
-                source_endpoint=ZDO_ENDPOINT,
-                destination_endpoint=ZDO_ENDPOINT,
-                profile=ZDO_PROFILE,
-                cluster=cluster,
-                payload=payload,
-                sequence=self.next_aps_counter(),
-            )
-        )
-
-    def report_status(self, status: SlStatus) -> None:
-        """Tell the host how the network is: stackStatusHandler."""
-        self.call_back(FrameId.STACK_STATUS_HANDLER, self.layout.status(status))
-
-    def call_back(self, frame_id: FrameId, parameters: bytes) -> None:
-        """Send a callback; one that finds no room is lost, and the next response says so."""
-        frame = callback(self._sequence, frame_id, parameters)
-        if not self.ash.call_back(frame, asyncio.get_running_loop().time()):
-            self.statistics.dropped_callbacks += 1
-            self._overflow = True
-        self._flush()
-
     def _hear(self, frame: ApsFrame) -> None:
         """Note who sent a frame: a neighbour's auxiliary header tells it, and everybody's announcement."""
         sender = None if self.han is None else self.han.eui64_of(frame.source)
@@ -243,8 +156,7 @@ class EzspCoordinator(Ncp):
     def _restart(self) -> None:
         self.cancel_activities()
         self.stop_network()
-        self.endpoints.clear()
-        self.counters.clear()
+        self._forget()
         for part in (
             self.keys,
             self.configuration,
@@ -253,14 +165,11 @@ class EzspCoordinator(Ncp):
             self.network,
             self.messaging,
             self.zdo,
-            self.zdo_sender,
             self._utilities,
         ):
             part.reset()
         self._eui64 = self.tokens.custom_eui64() or self._hardware_eui64
         self._version_set = False
-        self._sequence = 0
-        self._overflow = False
 
     def _received(self, data: bytes) -> None:
         for event in self.ash.receive(data, asyncio.get_running_loop().time()):
@@ -269,24 +178,6 @@ class EzspCoordinator(Ncp):
                     self._restart()
                 case Received(payload):
                     self._handle(payload)
-        self._flush()
-
-    def _flush(self) -> None:
-        """Write what ASH has to send and wake up when it next has something to do."""
-        for octets in self.ash.take_output():
-            self.line.write(Direction.TO_HOST, octets)
-        due = self.ash.next_timer()
-        if self._timer is not None:
-            if self._timer.when() == due and not self._timer.cancelled():
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer = asyncio.get_running_loop().call_at(due, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        self.ash.expire(asyncio.get_running_loop().time())
         self._flush()
 
     def _handle(self, payload: bytes) -> None:

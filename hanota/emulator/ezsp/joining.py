@@ -23,7 +23,10 @@ from hanota.emulator.zdo import ZdoCluster
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.addresses import AddressCommands
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.keys import Keys
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 FOR_EVER: Final = 0xFF
 """permitJoining duration that never ends by itself."""
@@ -54,8 +57,13 @@ class JoinDecision(IntEnum):
 class Joining:
     """Implements hanota.emulator.air.TrustCentre for one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(
+        self, ncp: EzspNcp, configuration: Configuration, addresses: AddressCommands, keys: Keys
+    ) -> None:
         self._ncp = ncp
+        self._configuration = configuration
+        self._addresses = addresses
+        self._keys = keys
         self._window = JoinWindow(expired=self._closed)
 
     def handlers(self) -> Handlers:
@@ -81,35 +89,35 @@ class Joining:
         if not self.permits_joining:
             return None
         self._ncp.counters.count(Counter.JOIN_INDICATION)
-        nwk = self._ncp.addresses.nwk(eui64)
+        nwk = self._addresses.nwk(eui64)
         if nwk is None:
-            nwk = new_short_address(self._ncp.random, self._ncp.addresses.in_use())
+            nwk = new_short_address(self._ncp.random, self._addresses.in_use())
         key = self._key(eui64)
         admitted = key is not None and self._adopt(eui64, nwk, capabilities)
         decision = JoinDecision.USE_PRECONFIGURED_KEY if admitted else JoinDecision.DENY_JOIN
         self._report(eui64, nwk, DeviceUpdate.STANDARD_SECURITY_UNSECURED_JOIN, decision)
         if key is None or not admitted:
             return None
-        self._ncp.addresses.learn(eui64, nwk)
-        self._ncp.keys.incoming.forget(eui64)
+        self._addresses.learn(eui64, nwk)
+        self._keys.incoming.forget(eui64)
         return Admission(nwk, self._ncp.eui64, key)
 
     def departed(self, eui64: Eui64, nwk: int, *, rejoin: bool) -> None:
         """Take a device's NWK Leave; its link key stays until the host erases it."""
         if not rejoin:
-            self._ncp.addresses.forget(eui64)
+            self._addresses.forget(eui64)
             self._orphan(eui64)
         self._report(eui64, nwk, DeviceUpdate.DEVICE_LEFT, JoinDecision.NO_ACTION)
 
     def _key(self, eui64: Eui64) -> bytes | None:
         """Return the key that the policy lets a device join with: its own, or one for everybody."""
-        policy = self._ncp.configuration.policy(PolicyId.TRUST_CENTER_POLICY)
+        policy = self._configuration.policy(PolicyId.TRUST_CENTER_POLICY)
         if not policy & ALLOW_JOINS:
             return None
-        own = self._ncp.keys.transient_key(eui64)
+        own = self._keys.transient_key(eui64)
         if own is not None or policy & JOINS_USE_INSTALL_CODE_KEY:
             return own
-        return self._ncp.keys.transient_key(WILDCARD)
+        return self._keys.transient_key(WILDCARD)
 
     def _report(self, eui64: Eui64, nwk: int, update: DeviceUpdate, decision: JoinDecision) -> None:
         data = struct.pack("<H8sBBH", nwk, eui64.to_zigbee(), update, decision, self._parent(eui64))
@@ -127,9 +135,7 @@ class Joining:
         kind = NODE_TYPE_END_DEVICE if listening else NODE_TYPE_SLEEPY_END_DEVICE
         children = self._ncp.nvram.children
         known = next((index for index, child in children.items() if child.eui64 == eui64), None)
-        free = (
-            n for n in range(self._ncp.configuration[ConfigId.MAX_END_DEVICE_CHILDREN]) if n not in children
-        )
+        free = (n for n in range(self._configuration[ConfigId.MAX_END_DEVICE_CHILDREN]) if n not in children)
         index = known if known is not None else next(free, None)
         if index is None:
             return False
@@ -176,7 +182,7 @@ class Joining:
 
     def _set_child_data(self, data: bytes) -> bytes:
         index, ieee, kind, nwk = struct.unpack_from("<B8sBH", data)
-        if index >= self._ncp.configuration[ConfigId.MAX_END_DEVICE_CHILDREN]:
+        if index >= self._configuration[ConfigId.MAX_END_DEVICE_CHILDREN]:
             return self._ncp.layout.status(SlStatus.INVALID_INDEX)
         self._ncp.nvram.children[index] = Child(Eui64.from_zigbee(ieee), nwk, kind)
         return self._ncp.layout.status(SlStatus.OK)

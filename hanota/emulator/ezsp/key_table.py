@@ -15,7 +15,9 @@ from hanota.emulator.ezsp.status import EMBER_STATUS, SlStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.keys import Keys
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 _KEY_OCTETS: Final = 16
 _NOBODY: Final = Eui64(bytes(8))
@@ -51,8 +53,10 @@ class EmberKeyType(IntEnum):
 class KeyTableCommands:
     """The older key frames of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, configuration: Configuration, keys: Keys) -> None:
         self._ncp = ncp
+        self._configuration = configuration
+        self._keys = keys
 
     def handlers(self) -> Handlers:
         """Return the command handlers by frame id."""
@@ -82,13 +86,13 @@ class KeyTableCommands:
         return _status(SlStatus.OK) + _KEY.pack(*fields)
 
     def _get_key_table_entry(self, data: bytes) -> bytes:
-        if data[0] >= self._ncp.configuration[ConfigId.KEY_TABLE_SIZE]:
+        if data[0] >= self._configuration[ConfigId.KEY_TABLE_SIZE]:
             return _status(SlStatus.INVALID_INDEX) + bytes(_KEY.size)
-        entry = self._ncp.keys.at(data[0])
+        entry = self._keys.at(data[0])
         if entry is None:
             return bytes((EmberStatus.TABLE_ENTRY_ERASED,)) + bytes(_KEY.size)
         outgoing = self._ncp.nvram.aps_frame_counter
-        incoming = self._ncp.keys.incoming.last(entry.eui64, entry.key)
+        incoming = self._keys.incoming.last(entry.eui64, entry.key)
         kind, partner = EmberKeyType.APPLICATION_LINK_KEY, entry.eui64.to_zigbee()
         return _status(SlStatus.OK) + _KEY.pack(
             _LINK_BITMASK, kind, entry.key, outgoing, incoming, 0, partner
@@ -104,10 +108,10 @@ class KeyTableCommands:
         if not is_link_key:
             return _status(SlStatus.INVALID_STATE)
         partner = Eui64.from_zigbee(ieee)
-        index = self._ncp.keys.index(partner)
+        index = self._keys.index(partner)
         if index is None:
-            size = self._ncp.configuration[ConfigId.KEY_TABLE_SIZE]
-            index = next((free for free in range(size) if self._ncp.keys.at(free) is None), None)
+            size = self._configuration[ConfigId.KEY_TABLE_SIZE]
+            index = next((free for free in range(size) if self._keys.at(free) is None), None)
         return _status(SlStatus.FULL) if index is None else self._store(index, partner, key)
 
     def _store(self, index: int, partner: Eui64, key: bytes) -> bytes:
@@ -115,21 +119,21 @@ class KeyTableCommands:
             return bytes((EmberStatus.KEY_INVALID,))
         if partner in _RESERVED_PARTNERS or partner == self._ncp.eui64:
             return bytes((EmberStatus.KEY_TABLE_INVALID_ADDRESS,))
-        return _status(self._ncp.keys.store(index, partner, key))
+        return _status(self._keys.store(index, partner, key))
 
     def _add_transient_link_key(self, data: bytes) -> bytes:
         ieee, key = struct.unpack_from("<8s16s", data)
-        return _status(self._ncp.keys.store_transient(Eui64.from_zigbee(ieee), key))
+        return _status(self._keys.store_transient(Eui64.from_zigbee(ieee), key))
 
     def _get_transient_key_table_entry(self, data: bytes) -> bytes:
-        partners = list(self._ncp.keys.transient())
+        partners = list(self._keys.transient())
         return self._transient(partners[data[0]] if data[0] < len(partners) else None)
 
     def _get_transient_link_key(self, data: bytes) -> bytes:
         return self._transient(Eui64.from_zigbee(data[:8]))
 
     def _transient(self, partner: Eui64 | None) -> bytes:
-        known = None if partner is None else self._ncp.keys.transient().get(partner)
+        known = None if partner is None else self._keys.transient().get(partner)
         if partner is None or known is None:
             return _status(SlStatus.NOT_FOUND) + bytes(_TRANSIENT.size)
         left = int(known.expires - asyncio.get_running_loop().time())

@@ -13,7 +13,8 @@ from hanota.emulator.ezsp.status import SlStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.ncp import EzspNcp
 
 WILDCARD: Final = Eui64(b"\xff" * 8)
 """Partner of a transient key that any joining device may use."""
@@ -31,8 +32,9 @@ class TransientKey:
 class Keys:
     """The keys of one co-processor; link keys live in its non-volatile memory."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, configuration: Configuration) -> None:
         self._ncp = ncp
+        self._configuration = configuration
         self._transient: dict[Eui64, TransientKey] = {}
         self.incoming = IncomingCounters()
         """Last frame counters of the partners; EmberZNet keeps them over no restart."""
@@ -76,7 +78,7 @@ class Keys:
 
         A partner has one entry, and the node itself none.
         """
-        if index >= self._ncp.configuration[ConfigId.KEY_TABLE_SIZE]:
+        if index >= self._configuration[ConfigId.KEY_TABLE_SIZE]:
             return SlStatus.INVALID_INDEX
         if self.index(eui64) not in {None, index} or eui64 == self._ncp.eui64:
             return SlStatus.INVALID_PARAMETER
@@ -92,7 +94,7 @@ class Keys:
         keys = self.transient()
         if eui64 not in keys and len(keys) >= self._ncp.settings.max_transient_keys:
             return SlStatus.NO_MORE_RESOURCE
-        lifetime = self._ncp.configuration[ConfigId.TRANSIENT_KEY_TIMEOUT_S]
+        lifetime = self._configuration[ConfigId.TRANSIENT_KEY_TIMEOUT_S]
         keys[eui64] = TransientKey(key, asyncio.get_running_loop().time() + lifetime)
         return SlStatus.OK
 

@@ -20,9 +20,13 @@ from hanota.emulator.ezsp.frames import FrameId, counted, read_counted
 from hanota.emulator.ezsp.status import SlStatus
 from hanota.emulator.ncp import InFlight
 from hanota.emulator.node import BROADCAST_ENDPOINT
+from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.addresses import AddressCommands
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.keys import Keys
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 NO_TABLE_INDEX: Final = 0xFF
 FATES: Final = {
@@ -66,9 +70,13 @@ class Outgoing:
 class MessagingCommands:
     """The messages of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(
+        self, ncp: EzspNcp, configuration: Configuration, addresses: AddressCommands, keys: Keys
+    ) -> None:
         self._ncp = ncp
-        self._in_flight = InFlight()
+        self._configuration = configuration
+        self._addresses = addresses
+        self._keys = keys
         self._retried = InFlight()
 
     def handlers(self) -> Handlers:
@@ -80,14 +88,8 @@ class MessagingCommands:
             0x0039: self._send_reply,
         }
 
-    @property
-    def free_buffers(self) -> int:
-        """Packet buffers not in use."""
-        return 0 if self._ncp.buffers_full else self._ncp.settings.packet_buffers - self._in_flight.count
-
     def reset(self) -> None:
-        """Forget what was under way."""
-        self._in_flight.clear()
+        """Forget what the stack was to retry."""
         self._retried.clear()
 
     def receive(self, frame: ApsFrame) -> None:
@@ -101,18 +103,33 @@ class MessagingCommands:
         """Give a frame to the host as incomingMessageHandler; version 14 moved the sender before the link."""
         kind = bytes((IncomingType.BROADCAST if frame.is_broadcast else IncomingType.UNICAST,))
         header = ApsHeader.of(frame, options).encode()
-        entry = self._ncp.addresses.index(frame.source)
+        entry = self._addresses.index(frame.source)
         indices = bytes((NO_TABLE_INDEX, NO_TABLE_INDEX if entry is None else entry))
         sender, link = struct.pack("<H", frame.source), struct.pack("<Bb", LINK_QUALITY, SIGNAL)
         if self._ncp.layout.is_sl:
             own = frame.source == self._ncp.nwk
-            eui64 = self._ncp.eui64 if own else self._ncp.addresses.eui64(frame.source)
+            eui64 = self._ncp.eui64 if own else self._addresses.eui64(frame.source)
             stamp = int(asyncio.get_running_loop().time() * 1000) & 0xFFFF_FFFF
             ieee = bytes(8) if eui64 is None else eui64.to_zigbee()
             data = kind + header + sender + ieee + indices + link + struct.pack("<I", stamp)
         else:
             data = kind + header + link + sender + indices
         self._ncp.call_back(FrameId.INCOMING_MESSAGE_HANDLER, data + counted(frame.payload))
+
+    def report_own_zdo(self, cluster: int, payload: bytes) -> None:
+        """Give the host a ZDO message of the node itself."""
+        self.report(
+            ApsFrame(
+                source=self._ncp.nwk,
+                destination=self._ncp.nwk,
+                source_endpoint=ZDO_ENDPOINT,
+                destination_endpoint=ZDO_ENDPOINT,
+                profile=ZDO_PROFILE,
+                cluster=cluster,
+                payload=payload,
+                sequence=self._ncp.next_aps_counter(),
+            )
+        )
 
     def _send_unicast(self, data: bytes) -> bytes:
         kind, target = struct.unpack_from("<BH", data)
@@ -159,7 +176,7 @@ class MessagingCommands:
             case OutgoingType.DIRECT:
                 return target
             case OutgoingType.VIA_ADDRESS_TABLE:
-                return self._ncp.addresses.at(target)
+                return self._addresses.at(target)
             case _:
                 return None  # the binding table is empty
 
@@ -192,27 +209,27 @@ class MessagingCommands:
             return None, SlStatus.MESSAGE_TOO_LONG
         if not secured or message.destination == self._ncp.nwk:
             return None, SlStatus.OK
-        peer = self._ncp.addresses.eui64(message.destination)
-        key = None if peer is None else self._ncp.keys.key(peer)
+        peer = self._addresses.eui64(message.destination)
+        key = None if peer is None else self._keys.key(peer)
         return key, SlStatus.OK if key is not None else SlStatus.ZIGBEE_APS_ENCRYPTION_ERROR
 
     def _admitted(self, message: Outgoing) -> bool:
-        if not self.free_buffers or not self._in_flight.begin(self._ncp.settings.packet_buffers):
+        if not self._ncp.free_buffers or not self._ncp.messages.begin(self._ncp.settings.packet_buffers):
             self._ncp.counters.count(Counter.ALLOCATE_PACKET_BUFFER_FAILURE)
             return False
-        limit = self._ncp.configuration[ConfigId.APS_UNICAST_MESSAGE_COUNT]
+        limit = self._configuration[ConfigId.APS_UNICAST_MESSAGE_COUNT]
         if message.header.options & ApsOption.RETRY and not self._retried.begin(limit):
-            self._in_flight.end()
+            self._ncp.messages.end()
             return False
         return True
 
     def _full(self, message: Outgoing) -> SlStatus:
-        retried = message.header.options & ApsOption.RETRY and self.free_buffers > 0
+        retried = message.header.options & ApsOption.RETRY and self._ncp.free_buffers > 0
         return SlStatus.ZIGBEE_MAX_MESSAGE_LIMIT_REACHED if retried else SlStatus.ALLOCATION_FAILED
 
     async def _deliver(self, message: Outgoing, told: int, key: bytes | None) -> None:
         status = await self._transmit(message, key)
-        self._in_flight.end()
+        self._ncp.messages.end()
         if message.header.options & ApsOption.RETRY:
             self._retried.end()
         self._sent(message, told, FATES.get(status, SlStatus.ZIGBEE_DELIVERY_FAILED))
@@ -251,7 +268,7 @@ class MessagingCommands:
     def _sent(self, message: Outgoing, told: int, status: SlStatus) -> None:
         """Report the fate of a message; version 14 moved the status to the front."""
         layout = self._ncp.layout
-        policy = self._ncp.configuration.policy(PolicyId.MESSAGE_CONTENTS_IN_CALLBACK_POLICY)
+        policy = self._configuration.policy(PolicyId.MESSAGE_CONTENTS_IN_CALLBACK_POLICY)
         contents = counted(message.payload if policy == MESSAGE_TAG_AND_CONTENTS_IN_CALLBACK else b"")
         head = struct.pack("<BH", message.kind, told) + message.header.encode()
         tag = layout.tag.pack(message.tag)

@@ -17,7 +17,8 @@ from hanota.emulator.ezsp.nvram import (
 from hanota.emulator.ezsp.status import SlStatus
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
+    from hanota.emulator.ezsp.security import SecurityCommands
 
 STATE_NO_NETWORK: Final = 0x00
 STATE_JOINED: Final = 0x02
@@ -35,8 +36,9 @@ QUIETEST, LOUDEST = -95, -75
 class NetworkCommands:
     """The network of one co-processor; it is always the coordinator."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, security: SecurityCommands) -> None:
         self._ncp = ncp
+        self._security = security
         self._scanning = False
 
     def handlers(self) -> Handlers:
@@ -69,7 +71,7 @@ class NetworkCommands:
         return self._ncp.layout.status(SlStatus.OK)
 
     def _form_network(self, data: bytes) -> bytes:
-        wanted, security = NetworkParameters.decode(data), self._ncp.security.initial
+        wanted, security = NetworkParameters.decode(data), self._security.initial
         if self._ncp.network_up:
             return self._ncp.layout.status(SlStatus.INVALID_STATE)
         if security is None:

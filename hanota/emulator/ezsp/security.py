@@ -14,7 +14,8 @@ from hanota.emulator.ezsp.status import SlStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.keys import Keys
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 NO_INDEX: Final = 0xFF
 KEY_OCTETS: Final = 16
@@ -59,8 +60,9 @@ class InitialSecurity:
 class SecurityCommands:
     """The security frames of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, keys: Keys) -> None:
         self._ncp = ncp
+        self._keys = keys
         self.initial: InitialSecurity | None = None
         """Set by the host before it forms a network."""
 
@@ -71,7 +73,7 @@ class SecurityCommands:
             0x0069: self._get_current_security_state,
             0x006B: self._clear_transient_link_keys,
             0x0075: self._find_key_table_entry,
-            0x0076: lambda data: self._ncp.layout.status(self._ncp.keys.erase(data[0])),
+            0x0076: lambda data: self._ncp.layout.status(self._keys.erase(data[0])),
             0x00B1: self._clear_key_table,
             0x010C: self._get_aps_key_info,
             0x010D: self._export_link_key_by_eui,
@@ -111,49 +113,49 @@ class SecurityCommands:
         return sl_status(SlStatus.OK) + info
 
     def _find_key_table_entry(self, data: bytes) -> bytes:
-        index = self._ncp.keys.index(_eui64(data))
+        index = self._keys.index(_eui64(data))
         return bytes((NO_INDEX if index is None else index,))
 
     def _clear_key_table(self, _data: bytes) -> bytes:
         self._ncp.nvram.link_keys.clear()
-        self._ncp.keys.incoming.clear()
+        self._keys.incoming.clear()
         return self._ncp.layout.status(SlStatus.OK)
 
     def _clear_transient_link_keys(self, _data: bytes) -> bytes:
-        self._ncp.keys.clear_transient()
+        self._keys.clear_transient()
         return b""
 
     def _import_link_key(self, data: bytes) -> bytes:
         index, ieee, key = struct.unpack_from("<B8s16s", data)
-        return sl_status(self._ncp.keys.store(index, Eui64.from_zigbee(ieee), key))
+        return sl_status(self._keys.store(index, Eui64.from_zigbee(ieee), key))
 
     def _import_transient_key(self, data: bytes) -> bytes:
         ieee, key = struct.unpack_from("<8s16s", data)
-        return sl_status(self._ncp.keys.store_transient(Eui64.from_zigbee(ieee), key))
+        return sl_status(self._keys.store_transient(Eui64.from_zigbee(ieee), key))
 
     def _export_link_key_by_index(self, data: bytes) -> bytes:
-        entry = self._ncp.keys.at(data[0])
+        entry = self._keys.at(data[0])
         if self._ncp.layout.is_sl:
             return self._exported(KeyType.APP_LINK, data[0], entry)
         return _partner(entry) + _plain(entry) + self._metadata(entry) + _found(entry)
 
     def _export_link_key_by_eui(self, data: bytes) -> bytes:
-        index = self._ncp.keys.index(_eui64(data))
+        index = self._keys.index(_eui64(data))
         number = NO_INDEX if index is None else index
-        entry = self._ncp.keys.at(number)
+        entry = self._keys.at(number)
         if self._ncp.layout.is_sl:
             return self._exported(KeyType.APP_LINK, number, entry)
         return _plain(entry) + bytes((number,)) + self._metadata(entry) + _found(entry)
 
     def _export_transient_key_by_index(self, data: bytes) -> bytes:
-        partners = list(self._ncp.keys.transient())
+        partners = list(self._keys.transient())
         return self._export_transient(partners[data[0]] if data[0] < len(partners) else None, data[0])
 
     def _export_transient_key_by_eui(self, data: bytes) -> bytes:
         return self._export_transient(_eui64(data), NO_INDEX)
 
     def _export_transient(self, eui64: Eui64 | None, index: int) -> bytes:
-        key = None if eui64 is None else self._ncp.keys.transient().get(eui64)
+        key = None if eui64 is None else self._keys.transient().get(eui64)
         if eui64 is None or key is None:
             return self._exported(KeyType.TC_LINK_WITH_TIMEOUT, index, None)
         left = int(key.expires - asyncio.get_running_loop().time())
@@ -185,9 +187,9 @@ class SecurityCommands:
         (key,) = struct.unpack_from("<16s", data, _CONTEXT.size)
         match kind:
             case KeyType.APP_LINK:
-                status = self._ncp.keys.store(index, eui64, key)
+                status = self._keys.store(index, eui64, key)
             case KeyType.TC_LINK_WITH_TIMEOUT:
-                status = self._ncp.keys.store_transient(eui64, key)
+                status = self._keys.store_transient(eui64, key)
             case _:
                 status = SlStatus.NOT_SUPPORTED
         return sl_status(status) + (data[: _CONTEXT.size] if self._ncp.layout.is_sl else b"")
@@ -197,7 +199,7 @@ class SecurityCommands:
         if entry is None:
             return bytes(_METADATA.size)
         outgoing = self._ncp.nvram.aps_frame_counter
-        incoming = self._ncp.keys.incoming.last(entry.eui64, entry.key)
+        incoming = self._keys.incoming.last(entry.eui64, entry.key)
         return _METADATA.pack(_METADATA_BITMASK, outgoing, incoming, seconds)
 
     def _key(self, kind: int, index: int, eui64: Eui64) -> bytes | None:
@@ -214,10 +216,10 @@ class SecurityCommands:
     def _find(self, kind: int, index: int, eui64: Eui64) -> LinkKey | None:
         match kind:
             case KeyType.APP_LINK:
-                known = self._ncp.keys.index(eui64)
-                return self._ncp.keys.at(index if known is None else known)
+                known = self._keys.index(eui64)
+                return self._keys.at(index if known is None else known)
             case KeyType.TC_LINK_WITH_TIMEOUT:
-                key = self._ncp.keys.transient_key(eui64)
+                key = self._keys.transient_key(eui64)
                 return None if key is None else LinkKey(eui64, key)
             case _:
                 return None

@@ -13,7 +13,7 @@ from hanota.emulator.ezsp.status import SlStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
     from hanota.emulator.ezsp.nvram import StoredNetwork
 
 
@@ -70,7 +70,7 @@ _CHILD: Final = struct.Struct("<8sHB")
 class TokenCommands:
     """The tokens of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp) -> None:
         self._ncp = ncp
 
     def handlers(self) -> Handlers:

@@ -11,7 +11,8 @@ from hanota.emulator.ezsp.status import SlStatus
 from hanota.emulator.zdo import ZDO_ENDPOINT, SimpleDescriptor
 
 if TYPE_CHECKING:
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
 LIBRARY_PRESENT: Final = 0x80
 LIBRARY_STUB: Final = 0x00
@@ -36,8 +37,9 @@ _MULTICAST_ENTRY: Final = struct.Struct("<HBB")
 class UtilityCommands:
     """The rest of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, configuration: Configuration) -> None:
         self._ncp = ncp
+        self._configuration = configuration
         self._multicast: dict[int, bytes] = {}
 
     def handlers(self) -> Handlers:
@@ -101,13 +103,13 @@ class UtilityCommands:
         return values
 
     def _get_multicast_table_entry(self, data: bytes) -> bytes:
-        within = data[0] < self._ncp.configuration[ConfigId.MULTICAST_TABLE_SIZE]
+        within = data[0] < self._configuration[ConfigId.MULTICAST_TABLE_SIZE]
         status = SlStatus.OK if within else SlStatus.INVALID_INDEX
         entry = self._multicast.get(data[0], bytes(_MULTICAST_ENTRY.size))
         return self._ncp.layout.status(status) + entry
 
     def _set_multicast_table_entry(self, data: bytes) -> bytes:
-        if data[0] >= self._ncp.configuration[ConfigId.MULTICAST_TABLE_SIZE]:
+        if data[0] >= self._configuration[ConfigId.MULTICAST_TABLE_SIZE]:
             return self._ncp.layout.status(SlStatus.INVALID_INDEX)
         self._multicast[data[0]] = _MULTICAST_ENTRY.pack(*_MULTICAST_ENTRY.unpack_from(data, 1))
         return self._ncp.layout.status(SlStatus.OK)

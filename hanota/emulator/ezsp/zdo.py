@@ -17,10 +17,10 @@ from hanota.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from hanota.emulator.air import ApsFrame
-    from hanota.emulator.ezsp.coordinator import EzspCoordinator, Handlers
+    from hanota.emulator.ezsp.configuration import Configuration
+    from hanota.emulator.ezsp.messaging import MessagingCommands
+    from hanota.emulator.ezsp.ncp import EzspNcp, Handlers
 
-CAPABILITIES: Final = 0x8F
-"""MAC capability flags: alternate coordinator, router, mains, always listening, allocates addresses."""
 SERVER_MASK: Final = 0x2C41
 """Stack revision 22, network manager, primary trust centre."""
 SILICON_LABS: Final = 0x1049
@@ -48,8 +48,10 @@ class ZdoFlag(IntFlag):
 class Zdo:
     """Endpoint 0 of one co-processor."""
 
-    def __init__(self, ncp: EzspCoordinator) -> None:
+    def __init__(self, ncp: EzspNcp, configuration: Configuration, messaging: MessagingCommands) -> None:
         self._ncp = ncp
+        self._configuration = configuration
+        self._messaging = messaging
         self._manufacturer_code = SILICON_LABS
 
     def handlers(self) -> Handlers:
@@ -64,16 +66,16 @@ class Zdo:
         """Take a ZDO frame from the air, or from the host to the node itself."""
         if not frame.payload:
             return
-        flags = ZdoFlag(self._ncp.configuration[ConfigId.APPLICATION_ZDO_FLAGS] & 0x07)
+        flags = ZdoFlag(self._configuration[ConfigId.APPLICATION_ZDO_FLAGS] & 0x07)
         if frame.cluster & RESPONSE or frame.cluster == ZdoCluster.DEVICE_ANNCE:
-            self._ncp.messaging.report(frame)
+            self._messaging.report(frame)
         elif frame.source == self._ncp.nwk:
             self._respond(frame)
         elif self._is_for_host(frame.cluster, flags):
-            self._ncp.messaging.report(frame, ApsOption.ZDO_RESPONSE_REQUIRED)
+            self._messaging.report(frame, ApsOption.ZDO_RESPONSE_REQUIRED)
         else:
             if frame.cluster in SUPPORTED_REQUESTS and flags & ZdoFlag.APP_RECEIVES_SUPPORTED_ZDO_REQUESTS:
-                self._ncp.messaging.report(frame)
+                self._messaging.report(frame)
             if frame.cluster in SUPPORTED_REQUESTS or not frame.is_broadcast:
                 self._respond(frame)
 
@@ -91,15 +93,15 @@ class Zdo:
         if response is None:
             return
         if frame.source == self._ncp.nwk:
-            self._ncp.report_own_zdo(frame.cluster | RESPONSE, response)
+            self._messaging.report_own_zdo(frame.cluster | RESPONSE, response)
         elif not self._ncp.zdo_sender.send(frame.source, frame.cluster | RESPONSE, response):
             self._ncp.statistics.unanswered_requests += 1
 
     def _server(self) -> ZdoServer:
-        transfer = self._ncp.configuration.value(ValueId.MAXIMUM_INCOMING_TRANSFER_SIZE)
+        transfer = self._configuration.value(ValueId.MAXIMUM_INCOMING_TRANSFER_SIZE)
         descriptor = NodeDescriptor(
             logical_type=0,
-            capabilities=CAPABILITIES,
+            capabilities=self._ncp.capabilities,
             manufacturer_code=self._manufacturer_code,
             maximum_transfer=int.from_bytes(transfer, "little"),
             server_mask=SERVER_MASK,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.air import ApsFrame, TxStatus
 from hanota.emulator.ncp import InFlight
 from hanota.emulator.zdo import ZDO_ENDPOINT, SimpleDescriptor
+from hanota.emulator.znp.data_request import DataRequest
 from hanota.emulator.znp.huge import IncomingMessages, OutgoingMessage
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 from hanota.errors import RemoteProtocolError
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
+    from hanota.emulator.znp.zdo import ZdoCommands
 
 DATA_CONFIRM: Final = 0x80
 INCOMING_MSG: Final = 0x81
@@ -45,26 +46,12 @@ _INCOMING: Final = struct.Struct("<HHHBBBBBIB")
 _INCOMING_EXT: Final = struct.Struct("<HHBH6xBHBBBBIB")
 
 
-@dataclass(frozen=True, slots=True)
-class DataRequest:
-    """AF_DATA_REQUEST in any of its forms."""
-
-    destination: int
-    destination_endpoint: int
-    source_endpoint: int
-    cluster: int
-    sequence: int
-    """The host's transaction sequence number, which the confirm repeats."""
-    options: int
-    payload: bytes = b""
-
-
 class AfCommands:
     """The AF subsystem of one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp, zdo: ZdoCommands) -> None:
         self._ncp = ncp
-        self._endpoints: dict[int, SimpleDescriptor] = {}
+        self._zdo = zdo
         self._in_flight = InFlight()
         self._outgoing: OutgoingMessage | None = None
         self._incoming = IncomingMessages(ncp.settings.max_stored_messages)
@@ -83,18 +70,14 @@ class AfCommands:
 
     def reset(self) -> None:
         """Forget endpoints and messages: the host must register again."""
-        self._endpoints.clear()
+        self._ncp.endpoints.clear()
         self._in_flight.clear()
         self._outgoing = None
         self._incoming.clear()
 
-    def descriptors(self) -> tuple[SimpleDescriptor, ...]:
-        """Return the endpoints the host registered."""
-        return tuple(self._endpoints.values())
-
     def receive(self, frame: ApsFrame) -> None:
         """Report an application frame from the air to the host."""
-        if frame.destination_endpoint not in {*self._endpoints, BROADCAST_ENDPOINT}:
+        if frame.destination_endpoint not in {*self._ncp.endpoints, BROADCAST_ENDPOINT}:
             self._ncp.statistics.unregistered_endpoint += 1
             return
         stamp = int(asyncio.get_running_loop().time() * 1000) & 0xFFFF_FFFF
@@ -137,13 +120,13 @@ class AfCommands:
         number, profile, device, version, _ = struct.unpack_from("<BHHBB", data)
         inputs, rest = _clusters(data[7:])
         outputs, _ = _clusters(rest)
-        if number == ZDO_ENDPOINT or number in self._endpoints:
+        if number == ZDO_ENDPOINT or number in self._ncp.endpoints:
             return bytes((MtStatus.INVALID_PARAMETER,))
-        self._endpoints[number] = SimpleDescriptor(number, profile, device, inputs, outputs, version)
+        self._ncp.endpoints[number] = SimpleDescriptor(number, profile, device, inputs, outputs, version)
         return bytes((MtStatus.SUCCESS,))
 
     def _delete(self, data: bytes) -> bytes:
-        gone = self._endpoints.pop(data[0], None)
+        gone = self._ncp.endpoints.pop(data[0], None)
         return bytes((MtStatus.INVALID_PARAMETER if gone is None else MtStatus.SUCCESS,))
 
     def _data_request(self, data: bytes) -> bytes:
@@ -208,8 +191,8 @@ class AfCommands:
     def _submit(self, request: DataRequest) -> bytes:
         """Check a request, start it and return the SRSP; its confirm follows when it has ended."""
         if request.destination_endpoint == ZDO_ENDPOINT and request.source_endpoint == ZDO_ENDPOINT:
-            return bytes((self._ncp.zdo.request(request.destination, request.cluster, request.payload),))
-        endpoint = self._endpoints.get(request.source_endpoint)
+            return bytes((self._zdo.request(request.destination, request.cluster, request.payload),))
+        endpoint = self._ncp.endpoints.get(request.source_endpoint)
         if endpoint is None or len(request.payload) > self._ncp.settings.max_outgoing:
             return bytes((MtStatus.INVALID_PARAMETER,))
         if self._ncp.buffers_full or not self._in_flight.begin(self._ncp.settings.max_in_flight):

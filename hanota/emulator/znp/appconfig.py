@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+from hanota.emulator.znp.ncp import DeviceState
 from hanota.emulator.znp.nvram import NvItem, NvTable
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 from hanota.errors import RemoteProtocolError
@@ -12,15 +13,12 @@ from hanota.eui64 import Eui64
 from hanota.zse.install_code import install_code_key, parse_install_code
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.joining import Joining
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
 
 COMMISSIONING_NOTIFICATION: Final = 0x80
 STATE_CHANGE_IND: Final = 0xC0
 MODE_FORMATION: Final = 0x04
-
-STARTING_AS_COORDINATOR: Final = 8
-STARTED_AS_COORDINATOR: Final = 9
-"""Values of devState."""
 
 BDB_SUCCESS: Final = 0x00
 BDB_IN_PROGRESS: Final = 0x01
@@ -38,8 +36,9 @@ ALL_CHANNELS: Final = 0x07FF_F800
 class AppConfigCommands:
     """The APP_CNF subsystem of one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp, joining: Joining) -> None:
         self._ncp = ncp
+        self._joining = joining
         self._primary_channels = ALL_CHANNELS
 
     def handlers(self) -> Handlers:
@@ -67,7 +66,7 @@ class AppConfigCommands:
         return bytes((self._ncp.security.add_install_code(Eui64.from_zigbee(ieee), key),))
 
     def _set_join_uses_install_code_key(self, data: bytes) -> bytes:
-        self._ncp.joining.install_code_only = bool(struct.unpack("<B", data)[0])
+        self._joining.install_code_only = bool(struct.unpack("<B", data)[0])
         return bytes((MtStatus.SUCCESS,))
 
     def _set_channel(self, data: bytes) -> bytes:
@@ -93,16 +92,16 @@ class AppConfigCommands:
 
     def _restored(self) -> None:
         self._ncp.start_network()
-        self._state(STARTED_AS_COORDINATOR)
+        self._state(DeviceState.STARTED_AS_COORDINATOR)
         self._notify(BDB_NETWORK_RESTORED, 0, MODE_FORMATION)
         self._notify(BDB_FORMATION_FAILURE, MODE_FORMATION, 0)
 
     def _formed(self) -> None:
-        self._state(STARTING_AS_COORDINATOR)
+        self._state(DeviceState.STARTING_AS_COORDINATOR)
         self._form()
         self._ncp.start_network()
         self._notify(BDB_IN_PROGRESS, 2, MODE_FORMATION)
-        self._state(STARTED_AS_COORDINATOR)
+        self._state(DeviceState.STARTED_AS_COORDINATOR)
         self._notify(BDB_SUCCESS, MODE_FORMATION, 0)
 
     def _form(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.af import DataRequest
+    from hanota.emulator.znp.data_request import DataRequest
 
 
 class OutgoingMessage:

@@ -10,7 +10,7 @@ from hanota.emulator.trust_centre import WELL_KNOWN_KEY, JoinWindow, new_short_a
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import ZnpCoordinator
+    from hanota.emulator.znp.ncp import ZnpNcp
     from hanota.eui64 import Eui64
 
 LEAVE_IND: Final = 0xC9
@@ -24,7 +24,7 @@ LONGEST_WINDOW: Final = 254
 class Joining:
     """Implements hanota.emulator.air.TrustCentre for one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp) -> None:
         self._ncp = ncp
         self._window = JoinWindow(expired=lambda: self.permit(0))
         self.install_code_only = False

@@ -9,7 +9,7 @@ from hanota.emulator.znp.nvram import ZSTACK_SYSTEM, NvItem
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
 
 RESET_REQ: Final = 0x00
 RESET_IND: Final = 0x80
@@ -21,7 +21,7 @@ CAPABILITIES: Final = 0x0659
 class SysCommands:
     """The SYS subsystem of one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp) -> None:
         self._ncp = ncp
 
     def handlers(self) -> Handlers:

@@ -9,7 +9,7 @@ from hanota.emulator.znp.unpi import MtStatus
 from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
 
 CHILD_FFD_RX_IDLE: Final = 4
 NO_ADDRESS: Final = 0xFFFE
@@ -21,7 +21,7 @@ DEVICE_TYPES: Final = 0x07
 class UtilCommands:
     """The UTIL subsystem of one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp) -> None:
         self._ncp = ncp
 
     def handlers(self) -> Handlers:

@@ -15,7 +15,8 @@ from hanota.eui64 import Eui64
 
 if TYPE_CHECKING:
     from hanota.emulator.air import ApsFrame
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.joining import Joining
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
 
 MSG_CB_INCOMING: Final = 0xFF
 END_DEVICE_ANNCE_IND: Final = 0xC1
@@ -25,8 +26,6 @@ ADDRESS_RESPONSES: Final = frozenset({ZdoCluster.NWK_ADDR_REQ, ZdoCluster.IEEE_A
 ADDRESS_INDICATION_LENGTH: Final = 13
 """Octets of their indication: it counts associated devices even where the response tells of none."""
 
-MAC_CAPABILITIES: Final = 0x8F
-"""A mains-powered full-function device that may be the coordinator."""
 ROUTE_SUCCESS: Final = 0
 ROUTE_FAIL: Final = 1
 
@@ -34,8 +33,9 @@ ROUTE_FAIL: Final = 1
 class ZdoCommands:
     """The ZDO subsystem of one coordinator."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp, joining: Joining) -> None:
         self._ncp = ncp
+        self._joining = joining
         self._callbacks: set[int] = set()
         self._sender = ZdoSender(ncp, ncp.settings.max_zdo_messages)
 
@@ -99,12 +99,12 @@ class ZdoCommands:
     def _server(self) -> ZdoServer:
         node = NodeDescriptor(
             logical_type=0,
-            capabilities=MAC_CAPABILITIES,
+            capabilities=self._ncp.capabilities,
             maximum_buffer=0x50,
             maximum_transfer=0x00A0,
             server_mask=self._ncp.personality.server_mask,
         )
-        return ZdoServer(self._ncp.eui64, self._ncp.nwk, node, self._ncp.af.descriptors())
+        return ZdoServer(self._ncp.eui64, self._ncp.nwk, node, tuple(self._ncp.endpoints.values()))
 
     def _mgmt_permit_join_req(self, data: bytes) -> bytes:
         _, destination, duration, significance = struct.unpack("<BHBB", data)
@@ -119,7 +119,7 @@ class ZdoCommands:
         response = ZdoCluster.MGMT_PERMIT_JOINING_REQ | RESPONSE
         status = bytes((ZdoStatus.SUCCESS,))
         self._ncp.notify(Subsystem.ZDO, 0x80 | (response & 0x7F), struct.pack("<H", 0) + status)
-        self._ncp.joining.permit(duration)
+        self._joining.permit(duration)
         if self._callbacks & {response, ANY_CLUSTER}:
             head = struct.pack("<HBHBBH", self._ncp.nwk, 0, response, 0, 0, self._ncp.nwk)
             self._ncp.notify(Subsystem.ZDO, MSG_CB_INCOMING, head + status)

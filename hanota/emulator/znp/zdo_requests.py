@@ -14,7 +14,8 @@ from hanota.emulator.zdo import ZdoCluster
 from hanota.emulator.znp.unpi import MtStatus, Subsystem
 
 if TYPE_CHECKING:
-    from hanota.emulator.znp.coordinator import Handlers, ZnpCoordinator
+    from hanota.emulator.znp.ncp import Handlers, ZnpNcp
+    from hanota.emulator.znp.zdo import ZdoCommands
 
 STATE_CHANGE_IND: Final = 0xC0
 STARTUP_RESTORED: Final = 0x00
@@ -37,8 +38,9 @@ REQUESTS: Final = {
 class ZdoRequests:
     """The part of one coordinator's ZDO subsystem that sends requests and tells of the network."""
 
-    def __init__(self, ncp: ZnpCoordinator) -> None:
+    def __init__(self, ncp: ZnpNcp, zdo: ZdoCommands) -> None:
         self._ncp = ncp
+        self._zdo = zdo
         self._groups: set[tuple[int, int]] = set()
 
     def handlers(self) -> Handlers:
@@ -73,7 +75,7 @@ class ZdoRequests:
 
     def _send(self, destination: int, cluster: ZdoCluster, request: bytes) -> bytes:
         payload = bytes((self._ncp.next_aps_counter(),)) + request
-        return bytes((self._ncp.zdo.request(destination, cluster, payload),))
+        return bytes((self._zdo.request(destination, cluster, payload),))
 
     def _startup_from_app(self, data: bytes) -> bytes:
         struct.unpack("<H", data)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import bellows.types as t
 import zigpy.exceptions
 
-from hanota.radio.ezsp import REORDERED_VERSION
-from hanota.radio.families import FAMILIES
+from hanota.radio.ezsp import BUSY_STATUSES, REORDERED_VERSION
 from hanota.radio.sequence import PacketSequence
 from hanota.zse.fragmentation import cut
 
@@ -60,7 +59,7 @@ class Unicasts:
             try:
                 return await self._send(nwk, aps, tag, block, patience)
             except zigpy.exceptions.DeliveryError as error:
-                if error.status not in FAMILIES["ezsp"].busy_statuses:
+                if error.status not in BUSY_STATUSES:
                     raise
             await asyncio.sleep(delay)
             delay *= 2
