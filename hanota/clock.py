@@ -31,6 +31,10 @@ class SystemClock:
         """Return Unix seconds."""
         return self._offset + time.monotonic()  # noqa: TID251  # this module is the reader
 
+    def behind(self) -> float:
+        """Return by how many seconds the machine's clock is ahead: it was set, or the machine has slept."""
+        return time.time() - self.now()  # noqa: TID251  # this module is the reader
+
 
 class LoopClock:
     """Unix seconds that follow an event loop's own time, so that virtual time is one thing everywhere."""

@@ -43,7 +43,7 @@ class Eui64(bytes):
         return bytes(self)[::-1]
 
     def __str__(self) -> str:
-        return "-".join(f"{octet:02X}" for octet in self)
+        return self.hex("-").upper()  # a Service Request may name 50,000 devices
 
     def __repr__(self) -> str:
         return f"Eui64({self!s})"

@@ -117,7 +117,7 @@ async def bench(
             products=made.products,
             journal=made.journal,
             clock=made.clock,
-            access=Access(settings.tokens, made.clock, settings.access),
+            access=Access(settings.tokens, made.clock, settings.access, settings.client_certificates),
             audit=audit,
             certificates=SigningCertificates(party.signing_certificate for party in (SUPPLIER, BROKER)),
             settings=settings,

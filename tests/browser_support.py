@@ -66,6 +66,11 @@ class BrowserBench:
         assert self._daemon is not None
         return self._daemon
 
+    @property
+    def database(self) -> Path:
+        """The file of its database."""
+        return self._settings.store.path
+
     def start(self) -> None:
         """Start the daemon; once more on the port that it had."""
         started = threading.Event()

@@ -37,9 +37,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the chaos tests with this seed alone",
     )
     group.addoption(
+        "--crash-all",
+        action="store_true",
+        help="kill the daemon at every commit, and again at every commit after that: an hour",
+    )
+    group.addoption(
+        "--crash-seed",
+        type=int,
+        default=0,
+        metavar="SEED",
+        help="which of these commits are chosen where not all are",
+    )
+    group.addoption(
         "--full-mutations",
         action="store_true",
         help="try every misbehaviour against every case of the conformance suite",
+    )
+    group.addoption(
+        "--all-ports",
+        action="store_true",
+        help="run tests/hardware on each kind of emulated dongle and port, two minutes each",
     )
 
 

@@ -11,12 +11,11 @@ import httpx
 from hanota.clock import LoopClock, SystemClock
 from hanota.config.load import load_settings
 from hanota.daemon.daemon import Daemon
-from hanota.daemon.lab import SUPPLIER, Lab
 from hanota.daemon.token_file import read_token, token_file
 from hanota.demo.plan import NEW_VERSION, default_plan
 from hanota.duis.request import UpdateFirmware, UpdatePpmidFirmware
-from hanota.emulator.emulation.entries import HCALCS, PPMID
 from hanota.emulator.loop import loop_factory
+from hanota.gbcs.reference_test_data import HCALCS, PPMID, SUPPLIER
 from hanota.hub.jobs import JobKind
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hanota.config.settings import Settings
+    from hanota.daemon.lab import Lab
     from hanota.daemon.notify import Notifier
     from hanota.eui64 import Eui64
 

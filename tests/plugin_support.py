@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 # What a run within a run imports is forgotten after it, and loading these takes a second.
@@ -23,17 +24,19 @@ INI = """
 [pytest]
 asyncio_mode = auto
 asyncio_default_fixture_loop_scope = function
-addopts = --strict-markers -p no:cacheprovider
+addopts = --strict-markers -p no:cacheprovider -p no:labgrid
 filterwarnings = error
 """
+"""Without labgrid, where it is installed: its libraries cannot be loaded once for each run in a process."""
 BENCH = """
 [device.ppmid]
 type = "ppmid"
 eui64 = "00-DB-12-34-56-78-90-A4"
 install_code = "83FE D340 7A93 9723 A5C6 39B2 6916 D505 C3B5"
 """
-METAL = ("--radio", "znp:///dev/hanota-none")
-"""A dongle that is not plugged in."""
+NOWHERE = f"hanota-none-{os.getpid()}"
+METAL = ("--radio", f"znp:///dev/{NOWHERE}")
+"""A dongle that is not plugged in; of this process, for workers of pytest-xdist lock their ports too."""
 
 
 def run(pytester: pytest.Pytester, *given: str, ini: str = "") -> pytest.RunResult:

@@ -53,6 +53,7 @@ class Listener:
     frames: list[HanFrame] = field(default_factory=list)
     refused: list[tuple[Eui64 | None, int, str]] = field(default_factory=list)
     joined: list[Eui64] = field(default_factory=list)
+    closed: list[Eui64] = field(default_factory=list)
     ready: list[Eui64] = field(default_factory=list)
     lost: list[tuple[Eui64, str]] = field(default_factory=list)
     failed: list[tuple[Eui64, str]] = field(default_factory=list)
@@ -75,6 +76,9 @@ class Listener:
     def device_joined(self, device: Eui64) -> None:
         self.joined.append(device)
         self.changed.set()
+
+    def join_window_closed(self, device: Eui64) -> None:
+        self.closed.append(device)
 
     def device_ready(self, device: Eui64) -> None:
         self.ready.append(device)

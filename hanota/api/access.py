@@ -1,4 +1,4 @@
-"""Who may do what by REST: bearer tokens, and the role each token has."""
+"""Who may do what by REST: bearer tokens and client certificates, and the role that each has."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import ipaddress
 import math
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from hanota.api.client_certificate import client_certificate
 from hanota.api.refused import RequestRefusedError
 from hanota.errors import ConfigError
+from hanota.timestamps import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.requests import HTTPConnection
+
+    from hanota.api.client_certificate import ClientCertificate
     from hanota.clock import Clock
 
 SCHEME: Final = "bearer"
+STRANGER: Final = "unknown"
+"""The actor in the audit trail where nobody is known: the name of no token and no certificate."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _IPV6: Final = 6
 _IPV6_SITE: Final = 64
@@ -29,7 +36,7 @@ _IPV6_SITE: Final = 64
 
 
 class Role(StrEnum):
-    """What a token is good for; each role may do what those above it may."""
+    """What a token or a client certificate is good for; each role may do what those above it may."""
 
     OBSERVER = "observer"
     """Looks at everything but the audit trail."""
@@ -56,12 +63,29 @@ class TokenSettings:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a name or a hash that cannot be one."""
-        if not _NAME.fullmatch(self.name):
-            raise ConfigError(
-                f"token name {self.name[:80]!r}", hint="at most 64 letters, digits and any of . _ @ -"
-            )
-        if len(self.sha256) != hashlib.sha256().digest_size:
-            raise ConfigError(f"the SHA-256 of token {self.name} has {len(self.sha256)} octets, not 32")
+        _check_name("token", self.name)
+        _check_sha256(f"the SHA-256 of token {self.name}", self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificateSettings:
+    """A client certificate that names who shows it, so that no token is needed.
+
+    It is known by its public key: what the client proves to hold with each handshake, and keeps when the
+    certificate is renewed. Another certificate with the same Subject names nobody.
+    """
+
+    name: str
+    """Who has it: the actor in the audit trail."""
+    role: Role
+    public_key_sha256: bytes
+    """SHA-256 of its public key, as the daemon tells a client that it does not know:
+    `openssl x509 -in FILE -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum`."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a name or a hash that cannot be one."""
+        _check_name("certificate", self.name)
+        _check_sha256(f"public_key_sha256 of certificate {self.name}", self.public_key_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +110,15 @@ class Principal:
     """Whose request it is."""
 
     name: str
+    """That of the token; without a token that of the client certificate."""
     role: Role
+    beside: str | None = None
+    """The name of the client certificate that the token came with, if it names anybody."""
+
+    @property
+    def actor(self) -> str:
+        """Who it is in the audit trail."""
+        return self.name if self.beside is None else f"{self.name} (certificate {self.beside})"
 
 
 class AccessRefusedError(RequestRefusedError):
@@ -94,21 +126,41 @@ class AccessRefusedError(RequestRefusedError):
 
 
 class Access:
-    """Tells by its token whose a request is."""
+    """Tells by its token, or by the certificate of its connection, whose a request is."""
 
     def __init__(
-        self, tokens: Sequence[TokenSettings], clock: Clock, settings: AccessSettings | None = None
+        self,
+        tokens: Sequence[TokenSettings],
+        clock: Clock,
+        settings: AccessSettings | None = None,
+        certificates: Sequence[ClientCertificateSettings] = (),
     ) -> None:
-        """Raise ConfigError where two tokens have one name or one hash."""
+        """Raise ConfigError where two have one name or one hash."""
         self._tokens, self._clock = tuple(tokens), clock
+        self._certificates = {each.public_key_sha256: each for each in certificates}
         self._settings = settings or AccessSettings()
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
-        for what in ("name", "sha256"):
-            if len({getattr(token, what) for token in self._tokens}) != len(self._tokens):
-                raise ConfigError(f"two tokens have one {what}", hint="give each its own")
+        check_distinct(tokens, certificates)
 
-    def authenticate(self, authorization: str | None, address: str) -> Principal:
-        """Return whose token an Authorization header has; raise AccessRefusedError (401, 429)."""
+    def principal_of(self, request: HTTPConnection) -> Principal:
+        """Return whose request it is; raise AccessRefusedError (401, 429)."""
+        address = "" if request.client is None else request.client.host
+        authorization = request.headers.get("authorization")
+        return self.authenticate(authorization, address, client_certificate(request.scope))
+
+    def authenticate(
+        self, authorization: str | None, address: str, certificate: ClientCertificate | None = None
+    ) -> Principal:
+        """Return whose request it is; raise AccessRefusedError (401, 429).
+
+        An Authorization header decides alone: who sends a token acts as whom it names, or not at all. Without
+        the header it is whom the client certificate names.
+        """
+        if certificate is not None:
+            self._check_in_time(certificate)
+            if authorization is None:
+                # Nothing is guessed here, so that who guesses tokens at this address is in nobody's way.
+                return self._named(certificate)
         wait = self._seconds_to_wait(address)
         if wait > 0:
             raise AccessRefusedError(
@@ -126,9 +178,37 @@ class Access:
         if principal is None:
             self._count_failure(address)
             raise AccessRefusedError(
-                "unknown token", HTTPStatus.UNAUTHORIZED, hint="use a token whose SHA-256 is configured"
+                "unknown token",
+                HTTPStatus.UNAUTHORIZED,
+                hint="use a token whose SHA-256 is configured"
+                + ("" if certificate is None else ", or none: the certificate may name you"),
             )
-        return principal
+        return replace(principal, beside=self.name_of(certificate))
+
+    def name_of(self, certificate: ClientCertificate | None) -> str | None:
+        """Return whom a certificate names, None where it is nobody."""
+        known = None if certificate is None else self._certificates.get(certificate.public_key_sha256)
+        return None if known is None else known.name
+
+    def _named(self, certificate: ClientCertificate) -> Principal:
+        known = self._certificates.get(certificate.public_key_sha256)
+        if known is None:
+            raise AccessRefusedError(
+                f"the certificate {certificate.subject} names nobody here, and there is no token",
+                HTTPStatus.UNAUTHORIZED,
+                hint="send a token, or have this put into [[api.client_certificates]]:"
+                f' public_key_sha256 = "{certificate.public_key_sha256.hex()}"',
+            )
+        return Principal(known.name, known.role)
+
+    def _check_in_time(self, certificate: ClientCertificate) -> None:
+        """Refuse one that has expired since the handshake: a connection may last for months."""
+        if self._clock.now() > certificate.valid_until:
+            raise AccessRefusedError(
+                f"the certificate {certificate.subject} was valid until {iso(certificate.valid_until)}",
+                HTTPStatus.UNAUTHORIZED,
+                hint="connect again with a renewed one",
+            )
 
     def _find(self, token: str) -> Principal | None:
         """Look at every token, in a time that does not tell how much of one was right."""
@@ -174,8 +254,38 @@ def check_role(principal: Principal, role: Role) -> None:
         raise AccessRefusedError(
             f"{principal.name} is {principal.role}, and this takes {role}",
             HTTPStatus.FORBIDDEN,
-            hint=f"use a token with the role {role}",
+            hint=f"use a token, or a client certificate, with the role {role}",
         )
+
+
+def check_distinct(
+    tokens: Sequence[TokenSettings], certificates: Sequence[ClientCertificateSettings]
+) -> None:
+    """Raise ConfigError where two have one name, which is all the audit trail has, or one hash."""
+    for several, what in (
+        (
+            [each.name for each in tokens] + [each.name for each in certificates],
+            "tokens or certificates have one name",
+        ),
+        ([each.sha256 for each in tokens], "tokens have one sha256"),
+        ([each.public_key_sha256 for each in certificates], "certificates have one public_key_sha256"),
+    ):
+        if len(set(several)) != len(several):
+            raise ConfigError(f"two {what}", hint="give each its own")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{what} name {name[:80]!r}", hint="at most 64 letters, digits and any of . _ @ -")
+    if name == STRANGER:
+        raise ConfigError(
+            f"{what} name {name!r}", hint="that is what the audit trail calls whom nobody knows"
+        )
+
+
+def _check_sha256(what: str, digest: bytes) -> None:
+    if len(digest) != hashlib.sha256().digest_size:
+        raise ConfigError(f"{what} has {len(digest)} octets, not 32")
 
 
 def _client(address: str) -> str:

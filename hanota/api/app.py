@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 from starlette.requests import Request  # noqa: TC002  # FastAPI reads the annotations
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 
 from hanota.api import errors
@@ -18,7 +19,10 @@ from hanota.api.guard import Guard
 from hanota.api.rest import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from starlette.routing import BaseRoute
+    from starlette.types import Scope
 
     from hanota.api.context import ApiContext
 
@@ -35,6 +39,20 @@ class _Dashboard(StaticFiles):
         response = super().file_response(*args, **more)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+class _Elsewhere(Mount):
+    """Has the paths that no other route has: one asked by a wrong method is not a file that is missing."""
+
+    def __init__(self, path: str, app: StaticFiles, name: str, others: Sequence[BaseRoute]) -> None:
+        super().__init__(path, app, name=name)
+        self._others = others
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match what the other routes do not match even in part."""
+        if any(route.matches(scope)[0] is not Match.NONE for route in self._others):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def create_app(context: ApiContext, dashboard: Path | None = DASHBOARD) -> FastAPI:
@@ -54,7 +72,8 @@ def create_app(context: ApiContext, dashboard: Path | None = DASHBOARD) -> FastA
     app.include_router(operations.router(context))
     _add_watching(app, context)
     if dashboard is not None and dashboard.is_dir():
-        app.mount("/", _Dashboard(directory=dashboard, html=True), name="dashboard")
+        files = _Dashboard(directory=dashboard, html=True)
+        app.router.routes.append(_Elsewhere("/", files, "dashboard", tuple(app.routes)))
     return app
 
 
@@ -69,9 +88,7 @@ def _add_watching(app: FastAPI, context: ApiContext) -> None:
 
     async def metrics(request: Request) -> Response:
         if not context.settings.open_metrics:
-            address = "" if request.client is None else request.client.host
-            principal = context.access.authenticate(request.headers.get("authorization"), address)
-            check_role(principal, Role.OBSERVER)
+            check_role(context.access.principal_of(request), Role.OBSERVER)
         return Response(context.metrics(), media_type=_METRICS_TYPE)
 
     def add(endpoint: Callable[..., Any], summary: str) -> None:

@@ -72,6 +72,8 @@ class OutboxDelivery:
         self._new = asyncio.Event()
         self._stop = asyncio.Event()
         self._tasks: dict[Eui64, asyncio.Task[None]] = {}
+        self._reasons: dict[Eui64, str] = {}
+        """Why each user's documents are not delivered, as it was logged: said again when it is another."""
 
     async def run(self) -> None:
         """Deliver until cancelled; then a document under way has the settings' grace to be answered."""
@@ -117,7 +119,7 @@ class OutboxDelivery:
 
     async def _deliver_all(self, user: Eui64) -> None:
         """Deliver what waits for one user, until nothing does."""
-        failures = 0
+        failures = here = 0
         while waiting := self._waiting_for(user):
             await self._until(waiting[0].next_attempt)
             for outgoing in waiting:
@@ -127,13 +129,14 @@ class OutboxDelivery:
                     status = await self._poster.post(self._address(user), outgoing.document)
                 except NotDeliveredError as error:
                     # Counted over documents: when one is given up, the address is no better for the next.
-                    failures = max(failures, outgoing.attempts) + 1
+                    failures, here = max(failures, outgoing.attempts) + 1, here + 1
                     again = self._clock.now() + self._delay(failures)
                     left = waiting[waiting.index(outgoing) :]
-                    await self._note(partial(self._failed, left, failures, again, error))
+                    keep = here < self._settings.least_failures
+                    await self._note(partial(self._failed, left, failures, again, error, keep=keep))
                     await self._until(again)
                     break
-                failures = 0
+                failures = here = 0
                 await self._note(partial(self._delivered, outgoing, status))
 
     def _delay(self, failures: int) -> float:
@@ -156,26 +159,35 @@ class OutboxDelivery:
     # -- what is noted -----------------------------------------------------------------------------------
 
     def _delivered(self, outgoing: Outgoing, status: int) -> None:
+        self._reasons.pop(outgoing.service_user, None)
         with self._journal.transaction():
             self._store.delivered(outgoing.seq)
             self._tell(EventKind.DOCUMENT_DELIVERED, outgoing, status=status, attempts=outgoing.attempts + 1)
 
     def _failed(
-        self, waiting: Sequence[Outgoing], failures: int, again: float, error: NotDeliveredError
+        self,
+        waiting: Sequence[Outgoing],
+        failures: int,
+        again: float,
+        error: NotDeliveredError,
+        *,
+        keep: bool,
     ) -> None:
-        """Give up what is too old, all of it at once; put off the attempt at what is left."""
+        """Give up what is too old, all of it at once, unless told to keep it; put off the next attempt."""
+        user, words = waiting[0].service_user, str(error) + (f" ({error.hint})" if error.hint else "")
         logger.log(
-            logging.WARNING if failures == 1 else logging.DEBUG,
+            logging.DEBUG if self._reasons.get(user) == words else logging.WARNING,
             "document %d to %s is not delivered: %s; attempt %d",
             waiting[0].seq,
-            waiting[0].service_user,
-            error,
+            user,
+            words,
             failures,
         )
+        self._reasons[user] = words
         limit = self._clock.now() - self._settings.keep
         with self._journal.transaction():
             for outgoing in waiting:
-                if outgoing.created > limit:
+                if keep or outgoing.created > limit:
                     self._store.not_delivered(outgoing.seq, failures, again)
                     return
                 attempts = failures if outgoing is waiting[0] else outgoing.attempts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 
+from hanota.api.tls_words import alert_of, tls_error, tls_words
 from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class DocumentPoster:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
             # What was answered counts, whatever becomes of the rest of the answer.
             if status is None:
-                raise NotDeliveredError(_words(error, self._settings)) from error
+                raise NotDeliveredError(_words(error, self._settings), hint=_tls_hint(error)) from error
         if status is None or not httpx.codes.is_success(status):
             raise NotDeliveredError(f"answered {status}", hint=_hint(status))
         return status
@@ -82,11 +83,12 @@ def tls_context(settings: DeliverySettings) -> ssl.SSLContext:
         ) from None
     if settings.client_certificate is not None:
         try:
-            context.load_cert_chain(settings.client_certificate, settings.client_key)
+            # No password: nobody is there to be asked for one, and OpenSSL would ask on the terminal.
+            context.load_cert_chain(settings.client_certificate, settings.client_key, password=lambda: "")
         except OSError as error:
             raise ConfigError(
                 f"delivery: {settings.client_certificate}: {error.strerror or error}",
-                hint="name PEM files of a certificate and of its private key",
+                hint="name PEM files of a certificate and of its private key, without a password",
             ) from None
     return context
 
@@ -94,7 +96,16 @@ def tls_context(settings: DeliverySettings) -> ssl.SSLContext:
 def _words(error: Exception, settings: DeliverySettings) -> str:
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return f"not answered in {settings.answer_timeout:g} s"
-    return str(error) or type(error).__name__
+    return tls_words(error) or str(error) or type(error).__name__
+
+
+def _tls_hint(error: Exception) -> str | None:
+    """Return which setting may be wrong where TLS does not come about."""
+    if isinstance(tls_error(error), ssl.SSLCertVerificationError):
+        return "api.delivery.ca_file names the authorities of answer addresses"
+    if alert_of(error) is not None:
+        return "api.delivery.client_certificate and client_key are shown to answer addresses"
+    return None
 
 
 def _hint(status: int | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hanota.errors import ConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +21,9 @@ class DeliverySettings:
     """Seconds between two attempts at most: DUIS has a Device Alert tried again within 300."""
     keep: float = 2 * 24 * 3600
     """Seconds after which a document that could not be delivered is given up: DUIS holds them 2 days."""
+    least_failures: int = 10
+    """Failures in a row, some ten minutes of them, before anything is given up: a hub that was off for days,
+    or whose clock was set ahead, does not give up at the first."""
     connect_timeout: float = 10
     """Seconds for a connection, with TLS."""
     answer_timeout: float = 30
@@ -36,4 +41,9 @@ class DeliverySettings:
     client_certificate: Path | None = None
     """PEM file of the certificate, and its chain, shown to https addresses that ask for one."""
     client_key: Path | None = None
-    """PEM file of its private key, where it is not in the same file."""
+    """PEM file of its private key, where it is not in the same file; without a password."""
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a key without its certificate."""
+        if self.client_key is not None and self.client_certificate is None:
+            raise ConfigError("client_key is of use with client_certificate only", hint="give both")

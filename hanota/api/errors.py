@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import compile_path
 
 from hanota.api.refused import RequestRefusedError
 from hanota.dcc import codes
@@ -36,6 +37,10 @@ RETRY_AFTER: Final = 5
 """Seconds after which a client may come again that was told that something is not there at the moment."""
 _LONGEST_LIST: Final = 5
 """Faults of one body that are told."""
+_PREFIX: Final = "Value error, "
+"""What pydantic puts before the words of a ValueError."""
+_LONGEST_PATH: Final = 200
+"""Characters of a path that are told back."""
 
 
 class NotFoundError(HanotaError):
@@ -115,12 +120,41 @@ async def _tell_invalid(_: Request, error: Exception) -> Response:
 def describe(error: RequestValidationError) -> str:
     """Return in one line what is wrong with a request."""
     faults = error.errors()
-    told = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults]
+    told = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix(_PREFIX)}"
+        for fault in faults
+    ]
     more = [f"and {len(told) - _LONGEST_LIST} more"] if len(told) > _LONGEST_LIST else []
     return "; ".join([*told[:_LONGEST_LIST], *more])
 
 
-async def _tell_http_exception(_: Request, error: Exception) -> Response:
+async def _tell_http_exception(request: Request, error: Exception) -> Response:
+    """Tell what the router or the dashboard's files found no answer to; nothing else raises these."""
     if not isinstance(error, HTTPException):
         raise error
-    return answer(error.status_code, str(error.detail), headers=error.headers)
+    path = request.url.path[:_LONGEST_PATH]
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return answer(error.status_code, f"there is nothing at {path}", "/openapi.json has the paths")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = ", ".join(_methods(request))
+            return answer(
+                error.status_code,
+                f"{request.method} is not for {path}",
+                f"it takes {allowed}; see /openapi.json",
+                headers={"Allow": allowed},
+            )
+        case _:
+            return answer(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of a path; the router knows those of one of its operations alone."""
+    paths = request.app.openapi()["paths"]
+    methods = {
+        method.upper()
+        for path, operations in paths.items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
+    return sorted(methods) or ["GET", "HEAD"]  # of the dashboard's files

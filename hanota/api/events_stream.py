@@ -20,11 +20,10 @@ from hanota.api.refused import RequestRefusedError
 from hanota.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from hanota.eui64 import Eui64
     from hanota.hub.events import Event
     from hanota.hub.journal import Journal
     from hanota.hub.ports import Store
@@ -34,8 +33,6 @@ logger = logging.getLogger(__name__)
 PRUNED: Final = "pruned"
 """The type of the message that tells from which number on the journal is kept."""
 MEDIA_TYPE: Final = "text/event-stream"
-_BEYOND: Final = 2**62
-"""More than any sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,70 +49,6 @@ class EventStreamSettings:
     """Seconds after which a client that takes nothing is cut off."""
     retry: int = 2000
     """Milliseconds after which a browser connects again."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events are meant; an empty field means any."""
-
-    kinds: frozenset[str] = frozenset()
-    """Kinds such as `job.state`, or subsystems such as `job`."""
-    device: Eui64 | None = None
-    job: int | None = None
-
-    def __call__(self, event: Event) -> bool:
-        """Tell whether an event is meant."""
-        kind = str(event.kind)
-        return (
-            (not self.kinds or kind in self.kinds or kind.partition(".")[0] in self.kinds)
-            and self.device in (None, event.device)
-            and self.job in (None, event.job)
-        )
-
-
-def search(
-    store: Store, meant: Callable[[Event], bool], *, after: int, limit: int, scan: int, page: int
-) -> tuple[Sequence[Event], int]:
-    """Return at most `limit` of the events meant above `after`, and up to which number was looked.
-
-    At most `scan` events are looked at, `page` at once; raise StoreError.
-    """
-    found: list[Event] = []
-    looked = 0
-    while looked < scan:
-        events = store.events(after=after, limit=min(page, scan - looked))
-        if not events:
-            break
-        looked += len(events)
-        for event in events:
-            after = event.seq
-            if meant(event):
-                found.append(event)
-                if len(found) == limit:
-                    return found, after
-    return found, after
-
-
-def first_number(store: Store) -> int:
-    """Return the number of the oldest event that is kept, 1 where there was none; raise StoreError."""
-    return next((event.seq for event in store.events(limit=1)), 1)
-
-
-def last_number(store: Store) -> int:
-    """Return the number of the newest event, 0 where there is none; raise StoreError.
-
-    It is looked for by halves, since the store is asked for events in no other way.
-    """
-    known, beyond = 0, 1
-    while beyond < _BEYOND and store.events(after=beyond - 1, limit=1):
-        known, beyond = beyond, beyond * 2
-    while known < beyond - 1:
-        middle = (known + beyond) // 2
-        if store.events(after=middle - 1, limit=1):
-            known = middle
-        else:
-            beyond = middle
-    return known
 
 
 class EventStreams:
@@ -227,11 +160,6 @@ class EventStreamResponse(Response):
     async def _send(self, send: Send, octets: bytes, *, more: bool) -> None:
         async with asyncio.timeout(self._streams.settings.write_timeout):
             await send({"type": "http.response.body", "body": octets, "more_body": more})
-
-
-def kinds_of(kinds: Collection[str]) -> frozenset[str]:
-    """Return kinds given one by one or parted by commas."""
-    return frozenset(kind.strip() for given in kinds for kind in given.split(",") if kind.strip())
 
 
 def _told(event: Event) -> str:

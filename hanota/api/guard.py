@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOCAL: Final = "localhost"
-_DATA: Final = ("/api/", "/health", "/ready", "/metrics")
+_REST: Final = "/api/"
+_DATA: Final = (_REST, "/health", "/ready", "/metrics")
 """Paths whose answers are of this moment."""
+_OF_OTHER_SITES: Final = ("cross-site", "same-site")
+"""What a browser says of a request that a page of another origin has caused (Fetch Metadata, 2.4)."""
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
@@ -39,7 +42,8 @@ class Guard:
     """ASGI middleware: refuses strange Host and Origin, adds security headers, tells of an unexpected error.
 
     Without it a web page somewhere could have the browser of who works on the bench send requests here: by a
-    form (no preflight), or under a name of its own that leads here (DNS rebinding).
+    form (no preflight), or under a name of its own that leads here (DNS rebinding). It would have no token,
+    but a browser shows its client certificate whichever page asks.
     """
 
     def __init__(self, app: ASGIApp, host_names: Iterable[str]) -> None:
@@ -64,7 +68,7 @@ class Guard:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        fault = self._fault(Headers(scope=scope))
+        fault = self._fault(Headers(scope=scope), scope["path"])
         if fault is not None:
             await answer(*fault)(scope, receive, send_guarded)
             return
@@ -79,7 +83,7 @@ class Guard:
             )
             await response(scope, receive, send_guarded)
 
-    def _fault(self, headers: Headers) -> tuple[int, str, str] | None:
+    def _fault(self, headers: Headers, path: str) -> tuple[int, str, str] | None:
         """Return the status, what is wrong and what to do, None where nothing is."""
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._is_ours(host):
@@ -93,6 +97,13 @@ class Guard:
             return (
                 HTTPStatus.FORBIDDEN,
                 f"a web page of {origin[:80]!r} asks",
+                "open the dashboard under the address that serves it",
+            )
+        # A GET that a page causes by an image or a frame has no Origin.
+        if path.startswith(_REST) and headers.get("sec-fetch-site") in _OF_OTHER_SITES:
+            return (
+                HTTPStatus.FORBIDDEN,
+                "a web page of another site asks",
                 "open the dashboard under the address that serves it",
             )
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hanota.api.access import AccessSettings, TokenSettings
+from hanota.api.access import AccessSettings, ClientCertificateSettings, TokenSettings
 from hanota.api.delivery_settings import DeliverySettings
 from hanota.api.events_stream import EventStreamSettings
 from hanota.api.gateway_settings import GatewaySettings
@@ -20,7 +20,9 @@ class ApiSettings:
     refused, so that no web page can reach it under a name of its own (DNS rebinding); IP addresses need no
     entry."""
     tokens: tuple[TokenSettings, ...] = ()
-    """Who may use REST."""
+    """Who may use REST, by a token."""
+    client_certificates: tuple[ClientCertificateSettings, ...] = ()
+    """Who may use REST without a token: by the certificate, of `client_ca`, that the client shows."""
     open_metrics: bool = False
     """Whether /metrics takes no token, for a Prometheus that has none."""
     body_octets: int = 64 * 1024

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
-
-from hanota.bench.errors import BenchError
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,24 +58,3 @@ class CallablePower:
     async def off(self) -> None:
         """Cut it."""
         await self._off()
-
-
-class LabgridPower:
-    """The PowerProtocol driver of a labgrid target; its calls block, so they run in an executor."""
-
-    def __init__(self, target: Any) -> None:
-        self._driver = target.get_driver("PowerProtocol")
-
-    async def on(self) -> None:
-        """Give power."""
-        await self._call(self._driver.on)
-
-    async def off(self) -> None:
-        """Cut it."""
-        await self._call(self._driver.off)
-
-    async def _call(self, action: Callable[[], None]) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, action)
-        except Exception as error:  # a driver of labgrid's raises whatever its hardware does
-            raise BenchError(f"labgrid could not switch the power: {error}") from error

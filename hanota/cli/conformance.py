@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path  # noqa: TC003  # Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -119,21 +120,26 @@ async def _try(
 ) -> SuiteReport:
     from dataclasses import replace  # noqa: PLC0415  # see above
 
+    from hanota.bench.port_lock import port_locked  # noqa: PLC0415
     from hanota.cli.conformance_view import told  # noqa: PLC0415
+    from hanota.conformance.emulated import is_emulated  # noqa: PLC0415
     from hanota.conformance.images import read_images  # noqa: PLC0415
     from hanota.conformance.rig import open_rig  # noqa: PLC0415
     from hanota.conformance.suite import Suite  # noqa: PLC0415
+    from hanota.radio.url import RadioUrl  # noqa: PLC0415
 
-    async with open_rig(options) as rig:
-        chosen = _device(rig, device)
-        if images:
-            suite = replace(suite, images=read_images(images, chosen.kind))
-        elif chosen.emulated is None:
-            stderr.print(
-                "[yellow]images are made of random octets, which only an emulated device takes; "
-                "--image brings the maker's[/]"
-            )
-        return await Suite(rig, chosen, suite).run(cases, told)
+    own = nullcontext() if is_emulated(options.radio) else port_locked(RadioUrl.parse(options.radio).path)
+    with own:
+        async with open_rig(options) as rig:
+            chosen = _device(rig, device)
+            if images:
+                suite = replace(suite, images=read_images(images, chosen.kind))
+            elif chosen.emulated is None:
+                stderr.print(
+                    "[yellow]images are made of random octets, which only an emulated device takes; "
+                    "--image brings the maker's[/]"
+                )
+            return await Suite(rig, chosen, suite).run(cases, told)
 
 
 def _device(rig: Rig, text: str | None) -> RigDevice:

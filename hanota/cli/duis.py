@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # Typer reads the annotations
+from datetime import datetime  # noqa: TC003  # Typer reads the annotations
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -31,12 +32,20 @@ def verify(
         Path | None,
         typer.Option(metavar="DIR", help="Certificates (.pem) of those whose signatures are taken."),
     ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"],
+            help="When the certificate must be valid, if not now: 2022-06-16, 2022-06-16T16:34:15Z.",
+        ),
+    ] = None,
 ) -> None:
     """Verify the signature on a document. Exit status 1 unless it is valid."""
     from hanota.cli import duis_commands  # noqa: PLC0415
 
     try:
-        duis_commands.verify(file, certificates)
+        duis_commands.verify(file, certificates, at)
     except HanotaError as error:
         fail(error)
 

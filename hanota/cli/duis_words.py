@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from hanota.duis.dcc_alert import CommsHubAlert, CspFirmwareDeliveryStatus, DccAlert, PpmidAlert
 from hanota.duis.document import XML_SIGNATURE, qname
+from hanota.duis.header import RequestHeader
 from hanota.duis.other_services import OtherServiceReference
 from hanota.duis.request import (
     ActivateFirmware,
@@ -39,6 +40,7 @@ from hanota.duis.response import (
 from hanota.duis.signature_form import SignatureError, signature_form
 from hanota.errors import RemoteProtocolError
 from hanota.eui64 import Eui64
+from hanota.gbcs.alert_codes import alert_words
 from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import use_case_name
 
@@ -60,13 +62,37 @@ _TITLES: Final = {
 }
 
 
-def rows(document: ServiceRequest | Response, root: _Element) -> Iterator[tuple[str, str]]:
-    """Yield name and value of everything a document says; `root` is what it was parsed from."""
-    if isinstance(document, Response):
-        yield from _response(document)
-    else:
-        yield from _request(document)
+def rows(document: ServiceRequest | RequestHeader | Response, root: _Element) -> Iterator[tuple[str, str]]:
+    """Yield name and value of everything a document says; `root` is what it was parsed from.
+
+    Of a Service Request that is not served there is the Header alone.
+    """
+    match document:
+        case Response():
+            yield from _response(document)
+        case RequestHeader():
+            yield from _header(document)
+        case _:
+            yield from _request(document)
     yield "signature", _signature(root)
+
+
+def _header(header: RequestHeader) -> Iterator[tuple[str, str]]:
+    reference, request_id = header.service_reference, header.request_id
+    match reference:
+        case OtherServiceReference(variant=variant):
+            said = f"{variant}, not served"
+        case None:
+            said = "of no Service Reference of DUIS"
+        case _:
+            said = f"{reference} {_TITLES[reference]}, not served in this Command Variant"
+    yield "Service Request", said
+    if header.command_variant is not None:
+        yield "Command Variant", str(header.command_variant)
+    if request_id is not None:
+        yield "from", str(request_id.originator)
+        yield "to", str(request_id.target)
+        yield "counter", str(request_id.counter)
 
 
 def _request(request: ServiceRequest) -> Iterator[tuple[str, str]]:
@@ -124,7 +150,7 @@ def _response(response: Response) -> Iterator[tuple[str, str]]:
             yield "Response", f"to {reference} {title}"
             rest = _content(content)
         case DeviceAlertMessage() as alert:
-            yield "device alert", f"{alert.alert_code:04X}"
+            yield "device alert", alert_words(alert.alert_code)
             rest = iter([("GBCS payload", _gbcs(alert.gbcs_payload))])
         case DccAlertMessage(dcc_alert):
             yield "DCC alert", f"{dcc_alert.dcc_alert_code} {dcc_alert.body_element}"
@@ -184,14 +210,14 @@ def _dcc_alert(alert: DccAlert) -> Iterator[tuple[str, str]]:
             yield "outcome", alert.comms_hub_transfer_status
         case CommsHubAlert():
             yield "hub", str(alert.comms_hub_device_id)
-            yield "alert code", f"{alert.alert_code:04X}"
+            yield "alert code", alert_words(alert.alert_code)
             if (transfer := alert.firmware_transfer_alert) is not None:
                 yield "device", str(transfer.other_device_id)
                 yield "Firmware Version", transfer.firmware_version
                 yield "outcome", transfer.transfer_response_code
         case PpmidAlert():
             yield "device", str(alert.device_id)
-            yield "alert code", f"{alert.device_alert_code:04X}"
+            yield "alert code", alert_words(alert.device_alert_code)
             if (upgrade := alert.ppmid_firmware_upgrade_alert) is not None:
                 yield "Firmware Version", upgrade.firmware_version
                 yield "outcome", upgrade.activate_image_result_code

@@ -159,10 +159,11 @@ def _lab_keys(file: HanFile, clock: Clock, folder: Path) -> tuple[LabKeys, SiteC
 
 def _seed_keys(file: HanFile, clock: Clock, seed: int) -> tuple[LabKeys, SiteCredentials]:
     """Make the keys of everybody who brings none: the demonstration's, if it has the same seed."""
-    from hanota.demo.parties import BROKER, SUPPLIER, make_parties  # noqa: PLC0415  # see _run
+    from hanota.demo.parties import make_parties  # noqa: PLC0415  # see _run
     from hanota.emulator.emulation.entries import Firmware  # noqa: PLC0415
     from hanota.emulator.emulation.lab_credentials import make_lab_credentials  # noqa: PLC0415
     from hanota.emulator.emulation.nodes import LabKeys  # noqa: PLC0415
+    from hanota.gbcs.reference_test_data import BROKER, SUPPLIER  # noqa: PLC0415  # see _run
 
     credentials = make_lab_credentials(file, now=clock.now(), seed=seed)
     parties = make_parties(

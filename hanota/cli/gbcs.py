@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003  # Typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
 
-from hanota.cli.output import console, fail
+from hanota.cli.output import console, fail, left_out
 from hanota.errors import ConfigError, HanotaError, RemoteProtocolError
 from hanota.files import read_file
+from hanota.gbcs import cosem
+from hanota.gbcs.alert_codes import alert_words
 from hanota.gbcs.keystore import KeyStore
-from hanota.gbcs.message import Message
-from hanota.gbcs.usecases import USE_CASES, decode_payload, payload_to_json
+from hanota.gbcs.message import Cra, Message
+from hanota.gbcs.meter_alerts import alert_code
+from hanota.gbcs.usecases import USE_CASES, decode_payload, payload_to_json, use_case_title
 from hanota.gbcs.verification import Verdict, Verdicts, check
 
 if TYPE_CHECKING:
@@ -29,9 +33,12 @@ app = typer.Typer(no_args_is_help=True, help="GBCS messages.")
 MAXIMUM_FILE_SIZE: Final = 16 * 1024 * 1024
 """Octets read of one file: room for thousands of messages in hex, and a bound on memory."""
 
+_STANDARD_INPUT: Final = Path("-")
 _HEX_DIGITS: Final = frozenset(b"0123456789abcdefABCDEF")
 _WHITE_SPACE: Final = b" \t\r\n\f\v"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_BASE64_HEADS: Final = (b"3Q", b"3w")
+"""How base64 of dd 00 and of df 09 begins; neither is hex."""
 _COLOURS: Final = {
     Verdict.VALID: "green",
     Verdict.INVALID: "bold red",
@@ -64,7 +71,11 @@ def gbcs() -> None:
 @app.command()
 def decode(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Binary or hex; hex may hold one message a line.")
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Binary, hex or base64, - for standard input; text may hold one message a line.",
+        ),
     ],
     keystore: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Certificates (.pem) and private keys (.key).")
@@ -77,7 +88,7 @@ def decode(
     Exit status 1 if anything is invalid or does not parse.
     """
     try:
-        keys = KeyStore.from_folder(keystore) if keystore else KeyStore()
+        keys = KeyStore.from_folder(keystore, left_out) if keystore else KeyStore()
     except ConfigError as error:
         fail(error)
     all_in_order = True
@@ -94,19 +105,26 @@ def decode(
 def decode_file(file: Path, keys: KeyStore) -> Iterator[Decoded | HanotaError]:
     """Yield what became of each message in `file`, in order: decoded, or the error that stopped it."""
     try:
-        data = read_file(file, MAXIMUM_FILE_SIZE)
+        data = _standard_input() if file == _STANDARD_INPUT else read_file(file, MAXIMUM_FILE_SIZE)
         if data[:1] in (b"\xdd", b"\xdf"):
             yield _decode(data, keys)
             return
-        blocks = _hex_blocks(data)
+        blocks = _blocks(data)
     except HanotaError as error:
         yield error
         return
     for block in blocks:
         try:
-            yield _decode(_from_hex(block), keys)
+            yield _decode(_octets(block), keys)
         except RemoteProtocolError as error:
             yield error
+
+
+def _standard_input() -> bytes:
+    data: bytes = typer.get_binary_stream("stdin").read(MAXIMUM_FILE_SIZE + 1)
+    if len(data) > MAXIMUM_FILE_SIZE:
+        raise ConfigError(f"standard input: more than {MAXIMUM_FILE_SIZE} octets")
+    return data
 
 
 def _decode(octets: bytes, keys: KeyStore) -> Decoded:
@@ -120,14 +138,12 @@ def _decode(octets: bytes, keys: KeyStore) -> Decoded:
     )
 
 
-def _hex_blocks(data: bytes) -> list[bytes]:
-    """Part hex text into messages: one over all lines, else one a paragraph, else one a line."""
+def _blocks(data: bytes) -> list[bytes]:
+    """Part text into messages: one over all lines, else one a paragraph, else one a line."""
     lines = [line.translate(None, _WHITE_SPACE) for line in data.removeprefix(_BYTE_ORDER_MARK).splitlines()]
     whole = b"".join(lines)
     if not whole:
         raise RemoteProtocolError("the file is empty")
-    if not _HEX_DIGITS.issuperset(whole):
-        raise RemoteProtocolError("neither hex nor a binary GBCS message, which begins with dd or df")
     paragraphs = b"\n".join(lines).split(b"\n\n")
     for blocks in ([whole], [paragraph.replace(b"\n", b"") for paragraph in paragraphs], lines):
         messages = [block for block in blocks if block]
@@ -138,16 +154,25 @@ def _hex_blocks(data: bytes) -> list[bytes]:
 
 def _is_message(block: bytes) -> bool:
     try:
-        Message.decode(_from_hex(block))
+        Message.decode(_octets(block))
     except RemoteProtocolError:
         return False
     return True
 
 
-def _from_hex(block: bytes) -> bytes:
+def _octets(block: bytes) -> bytes:
+    if block.startswith(_BASE64_HEADS):
+        try:
+            return binascii.a2b_base64(block, strict_mode=True)
+        except ValueError as error:
+            raise RemoteProtocolError(f"not the base64 of a GBCS message: {error}") from None
+    if not _HEX_DIGITS.issuperset(block):
+        raise RemoteProtocolError(
+            "neither hex nor base64 nor a binary GBCS message, which begins with dd or df"
+        )
     if len(block) % 2:
         raise RemoteProtocolError(f"an odd number of hex digits, {len(block)}")
-    return bytes.fromhex(block.decode("ascii"))
+    return binascii.unhexlify(block)
 
 
 def _to_json(file: Path, outcome: Decoded | HanotaError) -> dict[str, Json | bool]:
@@ -185,18 +210,25 @@ def _print(file: Path, outcome: Decoded | HanotaError) -> None:
 
 def _rows(decoded: Decoded) -> Iterator[tuple[str, str]]:
     message = decoded.message
-    use_case = USE_CASES.get(message.message_code)
-    title = f"{use_case.identifier} {use_case.title}" if use_case else "a use case hanota does not know"
-    yield "message", f"{message.shape.value}, {message.message_code:04X} {title}"
+    yield "message", f"{message.shape.value}, {escape(use_case_title(message))}"
     yield "originator", f"{message.originator}, counter {message.originator_counter}"
     yield "recipient", str(message.recipient)
     if message.supplementary_remote_party is not None:
         party, counter = message.supplementary_remote_party, message.supplementary_remote_party_counter
         yield "on behalf of", f"{party}" if counter is None else f"{party}, counter {counter}"
-    codes = use_case.codes if use_case else {}
+    if (originator_counter := message.supplementary_originator_counter) is not None:
+        yield "counter there", str(originator_counter)
+    if message.supplementary_remote_party_certificate is not None:
+        yield "certificate", f"{len(message.supplementary_remote_party_certificate)} octets"
+    if message.date_time:
+        yield "date-time", cosem.text(message.date_time)
+    use_case = USE_CASES.get(message.message_code)
+    codes = use_case.codes.get(message.cra, {}) if use_case else {}
     if isinstance(decoded.payload, dict):
         yield from _fields(decoded.payload, codes)
     else:
+        if message.cra is Cra.ALERT and (code := alert_code(message)) is not None:
+            yield "alertCode", alert_words(code)
         yield "payload", "NULL" if decoded.payload is None else str(decoded.payload)
     yield "re-encodes", "yes" if decoded.re_encodes else "[bold red]no[/]"
     for name, verdict in (("signature", decoded.verdicts.signature), ("MAC", decoded.verdicts.mac)):
@@ -210,6 +242,8 @@ def _fields(payload: dict[str, Json], codes: Mapping[str, type[IntEnum]]) -> Ite
             case dict():
                 yield from _fields(value, codes)
             case int() if name == "alertCode":
+                yield name, alert_words(value)
+            case int() if name == "messageCode":
                 yield name, f"{value:04X}"
             case int() if name in codes:
                 known = {code.value: code.name.lower().replace("_", " ") for code in codes[name]}

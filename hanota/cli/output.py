@@ -32,6 +32,11 @@ def fit_output() -> None:
             output.size = ConsoleDimensions(columns, output.height)
 
 
+def left_out(error: HanotaError) -> None:
+    """Tell of a file of a folder that is of no use; what the others have is used."""
+    stderr.print(f"[yellow]left out:[/] {escape(str(error))}")
+
+
 def fail(error: HanotaError) -> NoReturn:
     """Tell the user what happened and what to do next, and end with exit status 1."""
     stderr.print(f"[bold red]error:[/] {escape(str(error))}")

@@ -52,7 +52,7 @@ def run(
     if print_config:
         sys.stdout.write(effective_settings(settings))
     elif check:
-        console.print(f"{config}: these settings can be", markup=False)
+        console.print(f"{config} is valid", markup=False)
     else:
         from hanota.daemon.run import run_daemon  # noqa: PLC0415  # see above
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hanota.api.access import check_distinct
 from hanota.api.settings import ApiSettings
 from hanota.config.sections import Section
 from hanota.dcc.device_record import DeviceRecord
@@ -87,8 +88,8 @@ class ApiSection(ApiSettings):
     key: Path | None = None
     """PEM file of its private key."""
     client_ca: Path | None = None
-    """PEM file of the authorities whose certificate a client has to show (mutual TLS), besides its token;
-    None: no client has to."""
+    """PEM file of the authorities one of whose certificates every client has to show (mutual TLS): besides
+    its token, unless `client_certificates` name it; None: no client has to."""
     connections: int = 256
     """Connections at once; further ones are answered 503."""
     keep_alive: int = 30
@@ -102,6 +103,12 @@ class ApiSection(ApiSettings):
             raise ConfigError("certificate and key belong together", hint="give both, or neither")
         if self.client_ca is not None and self.certificate is None:
             raise ConfigError("client_ca is of use with TLS only", hint="give certificate and key")
+        if self.client_certificates and self.client_ca is None:
+            raise ConfigError(
+                "client_certificates are of use with client_ca only",
+                hint="give the authorities who signed them",
+            )
+        check_distinct(self.tokens, self.client_certificates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,7 @@ class KeysSection:
 
 @dataclass(frozen=True, slots=True)
 class DeviceSection(DeviceRecord):
-    """A device of the inventory, and with an install code of the Device Log; one there already stays."""
+    """A device of the inventory, and with an install code of the Device Log; one that has joined stays."""
 
     install_code: bytes | None = field(default=None, repr=False)
     """With or without its CRC, as on the label; None: whoever adds the device to the Device Log brings it."""
@@ -211,6 +218,11 @@ class DaemonSection:
     """Between looks at how late the event loop is: late is what makes it answer devices late."""
     ready_lag: float = 5
     """A loop that is later than this is not ready: devices repeat a request after 3 to 5 seconds."""
+    clock_interval: float = 60
+    """Between looks at whether the machine's clock was set; the hub's goes on as it began."""
+    ready_clock: float = 30
+    """A hub whose clock is further from the machine's than this is not ready until it is started again: it
+    tells devices a wrong time. NTP corrects less than a second of a clock that was right."""
 
 
 class Settings(BaseSettings):

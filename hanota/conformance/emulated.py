@@ -15,12 +15,13 @@ from hanota.conformance.places import capture_of, database_of, store_of
 from hanota.conformance.rig_options import Foundation, RigDevice
 from hanota.demo.bench import make_bench
 from hanota.demo.composition import HubKeys, network_of
-from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, entropy_of, make_parties
+from hanota.demo.parties import entropy_of, make_parties
 from hanota.demo.plan import MANUFACTURER, NEW_VERSION, Plan, PlannedDevice
 from hanota.emulator.devices.misbehaviour import misbehave
 from hanota.emulator.loop import measured_by_loop
 from hanota.emulator.serialx_handler import published
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, HUB, PPMID, SUPPLIER
 from hanota.hub.jobs import JobKind
 from hanota.ota.fields import ImageId
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID

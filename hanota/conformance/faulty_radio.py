@@ -265,6 +265,10 @@ class _Listener:
         """Hear that a device (re)joined."""
         self._hub.device_joined(device)
 
+    def join_window_closed(self, device: Eui64) -> None:
+        """Hear that a device may not join any more."""
+        self._hub.join_window_closed(device)
+
     def device_ready(self, device: Eui64) -> None:
         """Hear that a device may be talked to."""
         self._hub.device_ready(device)

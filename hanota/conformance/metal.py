@@ -49,7 +49,8 @@ async def metal_foundation(options: RigOptions) -> AsyncIterator[Foundation]:
         store = stack.enter_context(store_of(options))
         codes = [entry.install_code for entry in bench.device.values()]
         capture, head = stack.enter_context(capture_of(options, clock, codes))
-        keys = keys_of_bench(bench, options.lab, await _hub(url, bench, settings), clock.now())
+        hub = await _hub(url, bench, settings, options.dongle)
+        keys = keys_of_bench(bench, options.lab, hub, clock.now())
         drivers = await stack.enter_async_context(
             opened(
                 bench,
@@ -97,9 +98,11 @@ def _radio_settings(bench: Bench) -> RadioSettings:
     return RadioSettings(network=network, link_security=LinkSecurity(radio.link_security))
 
 
-async def _hub(url: RadioUrl, bench: Bench, settings: RadioSettings) -> Eui64:
-    """Return the hub's EUI-64: that of its credentials, else the coordinator is asked."""
+async def _hub(url: RadioUrl, bench: Bench, settings: RadioSettings, known: Eui64 | None) -> Eui64:
+    """Return the hub's EUI-64: that of its credentials, else the coordinator is opened and asked."""
     if bench.radio is not None and bench.radio.credentials is not None:
         return read_credentials(bench.radio.credentials).subject
+    if known is not None:
+        return known
     async with maintained(url, settings=settings) as maintenance:
         return (await maintenance.facts()).eui64

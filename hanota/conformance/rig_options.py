@@ -53,6 +53,8 @@ class RigOptions:
     """A radio URL; or `znp`, `ezsp`, `znp+emulator://`, `ezsp+emulator://` for an emulated dongle here."""
     bench: Bench | None = None
     """The devices behind a radio URL; None: the demonstration's emulated PPMID and HCALCS."""
+    dongle: Eui64 | None = None
+    """The EUI-64 of a dongle of metal without credentials, where it is known; None: it is asked."""
     lab: Path | None = None
     """Folder of a lab that has everybody's keys, where the bench file names none."""
     seed: int = 1

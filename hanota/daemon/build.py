@@ -10,6 +10,9 @@ from hanota.api.access import Access
 from hanota.api.app import create_app
 from hanota.api.context import ApiContext, SupplierKeys
 from hanota.api.delivery import OutboxDelivery
+from hanota.clock import SystemClock
+from hanota.daemon.clock_watch import ClockWatch
+from hanota.daemon.composition import compose
 from hanota.daemon.emulated import is_emulated, read_emulated_han
 from hanota.daemon.keys import load_keys
 from hanota.daemon.lab import FOLDER_MODE
@@ -19,19 +22,13 @@ from hanota.daemon.metrics import DccCollector, HubCollector, Metrics, ProcessHe
 from hanota.daemon.readiness import ReadinessProbe
 from hanota.daemon.token_file import own_token
 from hanota.dcc.audit import AuditTrail
-from hanota.dcc.dcc import Dcc
-from hanota.dcc.inventory import Inventory
-from hanota.dcc.products_list import ProductsList
 from hanota.dcc.service_users import ServiceUser, ServiceUsers
 from hanota.dcc.signing import DccSigner
 from hanota.errors import ConfigError
-from hanota.hub.hub import Hub
 from hanota.hub.journal import Journal
 from hanota.radio.capture import Capture
 from hanota.radio.coordinator import Coordinator
 from hanota.store.audit_store import SqliteAuditStore
-from hanota.store.dcc_store import SqliteDccStore
-from hanota.store.inventory_store import SqliteInventoryStore
 from hanota.store.lock import DatabaseLock
 from hanota.store.pruning import Pruning
 from hanota.store.store import SqliteStore
@@ -43,10 +40,15 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from hanota.api.access import TokenSettings
     from hanota.clock import Clock
     from hanota.config.settings import Settings
     from hanota.daemon.emulated import EmulatedHan
     from hanota.daemon.keys import Keys
+    from hanota.dcc.dcc import Dcc
+    from hanota.dcc.inventory import Inventory
+    from hanota.dcc.products_list import ProductsList
+    from hanota.hub.hub import Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Parts:
     delivery: OutboxDelivery
     pruning: Pruning
     lag: LagWatch
+    clock_watch: ClockWatch
     probe: ReadinessProbe
 
 
@@ -83,7 +86,7 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
     keys = load_keys(settings, emulated_hub=None if emulated is None else emulated.hub, now=clock.now())
     store = SqliteStore(settings.store.path, settings.store)
     stack.callback(store.close)
-    dcc_store, inventory_store = SqliteDccStore(store.database), SqliteInventoryStore(store.database)
+    store.database.check()
     journal = Journal(store, clock)
     capture = None
     if settings.radio.capture is not None:
@@ -92,57 +95,49 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
     radio = Coordinator(
         settings.radio.url, settings.radio, clock=clock, credentials=keys.site, capture=capture
     )
-    hub = Hub(
-        radio=radio,
-        store=store,
-        journal=journal,
-        clock=clock,
-        credentials=keys.hub,
-        broker=keys.broker,
-        settings=settings.hub,
-        trust=keys.trust,
-    )
-    inventory = Inventory(inventory_store, journal, clock, hub, settings.dcc.inventory)
-    products = ProductsList(inventory_store, journal, settings.dcc.products)
     users = service_users(settings, keys)
-    dcc = Dcc(
-        eui64=keys.broker,
-        service_user=keys.supplier,
-        hub=hub,
-        keystore=keys.dcc,
-        signer=DccSigner(keys.signing_key, keys.signing_certificate),
-        users=users,
-        inventory=inventory,
-        products=products,
+    composition = compose(
+        keys,
+        radio,
         store=store,
-        dcc_store=dcc_store,
         journal=journal,
         clock=clock,
-        settings=settings.dcc,
+        users=users,
+        signer=DccSigner(keys.signing_key, keys.signing_certificate),
+        hub_settings=settings.hub,
+        dcc_settings=settings.dcc,
     )
+    hub, dcc, dcc_store = composition.hub, composition.dcc, composition.dcc_store
     stack.callback(dcc.close)
     lag = LagWatch(settings.daemon.lag_interval, alive)
+    clock_watch = ClockWatch(
+        clock.behind if isinstance(clock, SystemClock) else lambda: 0.0,
+        settings.daemon.ready_clock,
+        settings.daemon.clock_interval,
+    )
     metrics = Metrics(
         (
             HubCollector(hub, store.database, lambda: radio.state, lambda: radio.refused),
             DccCollector(dcc_store, clock),
-            ProcessHealthCollector(lag, settings.store.path),
+            ProcessHealthCollector(lag, settings.store.path, clock_watch),
         )
     )
     for listener in (keys.follow, metrics.follow, log_event):
         stack.callback(journal.subscribe(listener))
     keys.learn(*(entry.device for entry in hub.device_log))
-    probe = ReadinessProbe(store.database, radio, lag, settings.daemon.ready_lag)
+    probe = ReadinessProbe(store.database, radio, lag, settings.daemon.ready_lag, clock_watch)
     context = ApiContext(
         hub=hub,
         dcc=dcc,
         store=store,
         dcc_store=dcc_store,
-        inventory=inventory,
-        products=products,
+        inventory=composition.inventory,
+        products=composition.products,
         journal=journal,
         clock=clock,
-        access=Access(settings.api.tokens or (own_token(settings.store.path),), clock, settings.api.access),
+        access=Access(
+            tokens_of(settings), clock, settings.api.access, certificates=settings.api.client_certificates
+        ),
         audit=AuditTrail(SqliteAuditStore(store.database), clock),
         certificates=keys.certificates,
         settings=settings.api,
@@ -161,15 +156,23 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
         hub=hub,
         radio=radio,
         dcc=dcc,
-        inventory=inventory,
-        products=products,
+        inventory=composition.inventory,
+        products=composition.products,
         context=context,
         app=create_app(context),
         delivery=OutboxDelivery(dcc_store, journal, users, clock, settings.api.delivery),
         pruning=Pruning(store.database, journal, clock, settings.store.pruning),
         lag=lag,
+        clock_watch=clock_watch,
         probe=probe,
     )
+
+
+def tokens_of(settings: Settings) -> tuple[TokenSettings, ...]:
+    """Return who may use REST by a token; where nobody is configured: by that in `DATABASE.token`."""
+    if settings.api.tokens or settings.api.client_certificates:
+        return settings.api.tokens
+    return (own_token(settings.store.path),)
 
 
 def service_users(settings: Settings, keys: Keys) -> ServiceUsers:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack, ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Self
 
 from hanota import __version__
 from hanota.clock import SystemClock
 from hanota.daemon.build import Parts, build
-from hanota.daemon.devices import add_devices
+from hanota.daemon.devices import add_devices, expect_devices
 from hanota.daemon.emulated import emulation
 from hanota.daemon.notify import READY, STOPPING, WATCHDOG, Notifier
 from hanota.daemon.server import HttpServer, is_loopback
@@ -19,13 +19,43 @@ from hanota.errors import ConfigError, StoreError
 from hanota.hub.events import EventKind, Party
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Sequence
 
     from hanota.clock import Clock
     from hanota.config.settings import Settings
     from hanota.hub.events import Json
 
 logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def at_work(parts: Parts) -> AsyncIterator[Sequence[asyncio.Task[None]]]:
+    """Have all but HTTP at work for the length of a `with` block; give the tasks that are to run for ever.
+
+    Raise HanotaError where it cannot start.
+    """
+    async with AsyncExitStack() as stack:
+        expect_devices(parts)
+        await parts.hub.start(parts.dcc)
+        stack.push_async_callback(parts.hub.stop)
+        if parts.hub.eui64 != parts.keys.hub.eui64:
+            raise ConfigError(
+                f"the coordinator is {parts.hub.eui64}, the hub's keys are of {parts.keys.hub.eui64}",
+                hint="set keys.hub, or give the dongle that EUI-64: `hanota radio write-eui64`",
+            )
+        parts.dcc.start()
+        parts.inventory.configure(device.record for device in parts.settings.devices)
+        parts.products.configure(parts.settings.products)
+        tasks = []
+        for work, name in (
+            (parts.lag.run(), "event loop watch"),
+            (parts.clock_watch.run(), "clock watch"),
+            (parts.delivery.run(), "delivery"),
+            (parts.pruning.run(), "pruning"),
+        ):
+            tasks.append(asyncio.create_task(work, name=name))
+            stack.push_async_callback(_end, tasks[-1])
+        yield tasks
 
 
 class Daemon:
@@ -110,19 +140,7 @@ class Daemon:
             await self._stack.enter_async_context(
                 emulation(parts.emulated, settings.radio.url, settings.emulation, parts.keys.lab, self._clock)
             )
-        await parts.hub.start(parts.dcc)
-        self._stack.push_async_callback(parts.hub.stop)
-        if parts.hub.eui64 != parts.keys.hub.eui64:
-            raise ConfigError(
-                f"the coordinator is {parts.hub.eui64}, the hub's keys are of {parts.keys.hub.eui64}",
-                hint="set keys.hub, or give the dongle that EUI-64: `hanota radio write-eui64`",
-            )
-        parts.dcc.start()
-        parts.inventory.configure(device.record for device in settings.devices)
-        parts.products.configure(settings.products)
-        self._keep(parts.lag.run(), "event loop watch")
-        self._keep(parts.delivery.run(), "delivery")
-        self._keep(parts.pruning.run(), "pruning")
+        self._tasks += await self._stack.enter_async_context(at_work(parts))
         server = HttpServer(parts.app, settings.api, drain=settings.daemon.drain_timeout)
         self._server = server
         await server.start()
@@ -133,16 +151,10 @@ class Daemon:
         self._tell_where(server)
         self._notifier.tell(READY)
 
-    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Have work done until the daemon stops."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.append(task)
-        self._stack.push_async_callback(_end, task)
-
     def _tell_where(self, server: HttpServer) -> None:
         settings = self._settings
         logger.info("hanota %s serves %s", __version__, server.url)
-        if not settings.api.tokens:
+        if not settings.api.tokens and not settings.api.client_certificates:
             logger.info("the token for REST is in %s", token_file(settings.store.path))
         if not is_loopback(settings.api.host) and settings.api.certificate is None:
             logger.warning(

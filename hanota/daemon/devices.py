@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from hanota.duis.inventory import DeviceStatus
 from hanota.errors import RadioError
-from hanota.hub.events import EventKind, Party
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,26 +21,26 @@ _AWAITED: Final = frozenset({DeviceStatus.PENDING, DeviceStatus.WHITELISTED})
 """The states of a device that has never joined."""
 
 
-async def add_devices(parts: Parts) -> None:
-    """Add the devices that are not in the Device Log, and let those join again that have not joined yet.
+def expect_devices(parts: Parts) -> None:
+    """Have devices of the Device Log that have never joined let in at the hub's start, for all their time.
 
-    A restart ends the windows of the start before.
+    Of the windows of other devices the hub leaves what was left.
     """
     known = {entry.device for entry in parts.hub.device_log}
     for entry, seconds in _wanted(parts):
+        if entry.device in known and _is_awaited(parts, entry.device):
+            parts.hub.expect(entry, seconds)
+
+
+async def add_devices(parts: Parts) -> None:
+    """Add the devices that are not in the Device Log, and let them join."""
+    known = {entry.device for entry in parts.hub.device_log}
+    for entry, seconds in _wanted(parts):
+        if entry.device in known:
+            continue
+        known.add(entry.device)
         try:
-            if entry.device not in known:
-                known.add(entry.device)
-                await parts.hub.add_device(entry, seconds)
-            elif _is_awaited(parts, entry.device):
-                await parts.radio.permit_joining(entry.device, entry.install_code, seconds)
-                parts.journal.record(
-                    EventKind.JOIN_PERMITTED,
-                    Party.HUB,
-                    Party.HUB,
-                    device=entry.device,
-                    detail={"seconds": seconds},
-                )
+            await parts.hub.add_device(entry, seconds)
         except RadioError as error:
             logger.warning("%s cannot join before the next start: %s", entry.device, error)
 

@@ -1,10 +1,12 @@
-"""HTTP/1.1 of uvicorn, and what it lacks: a time limit for heads, answers that outlive an unread body."""
+"""HTTP/1.1 of uvicorn, and what it lacks: a limit for heads, answers that outlive a body, TLS."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hanota.daemon.tls_extension import WithTls, tls_extension
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,6 +35,9 @@ class BenchHttpProtocol(H11Protocol):
         self._line = transport
         lingering = _LingeringTransport(transport, self._linger)
         super().connection_made(cast("asyncio.Transport", lingering))
+        extension = tls_extension(transport)
+        if extension is not None:
+            self.app = cast("Any", WithTls(self.app, extension))  # uvicorn has types of its own for ASGI
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -16,23 +16,20 @@ from typing import TYPE_CHECKING, Final, Self
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hanota.errors import ConfigError
-from hanota.eui64 import Eui64
 from hanota.files import read_private_toml, write_file
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import BROKER, SUPPLIER
 from hanota.zse.cbke import LabCertificateAuthority, Suite, lab_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
     from hanota.zse.cbke import CbkeCredentials, SiteCredentials
-
-SUPPLIER: Final = Eui64.parse("90-B3-D5-1F-30-01-00-00")
-BROKER: Final = Eui64.parse("90-B3-D5-1F-30-00-00-02")
-"""The lab's own parties have the identities of the DCC's published test data, so that its documents fit."""
 
 FILE: Final = "lab.toml"
 FOLDER_MODE: Final = 0o700

@@ -13,6 +13,7 @@ import structlog
 
 from hanota.config.settings import LogFormat
 from hanota.hub.events import EventKind
+from hanota.hub.ports import RadioState
 from hanota.timestamps import iso
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def log_event(event: Event) -> None:
     level = logging.INFO
     if event.kind in _DEBUG:
         level = logging.DEBUG
-    elif event.kind in _WARNING:
+    elif event.kind in _WARNING or event.detail.get("state") == RadioState.LOST:
         level = logging.WARNING
     if journal_logger.isEnabledFor(level):
         detail = {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from hanota.clock import Clock
+    from hanota.daemon.clock_watch import ClockWatch
     from hanota.daemon.lag import LagWatch
     from hanota.dcc.ports import DccStore
     from hanota.hub.events import Event
@@ -145,10 +146,10 @@ class DccCollector(Collector):
 
 
 class ProcessHealthCollector(Collector):
-    """The event loop and the file on the disk."""
+    """The event loop, the clock and the file on the disk."""
 
-    def __init__(self, lag: LagWatch, database: Path) -> None:
-        self._lag, self._database = lag, database
+    def __init__(self, lag: LagWatch, database: Path, clock: ClockWatch) -> None:
+        self._lag, self._database, self._clock = lag, database, clock
 
     def collect(self) -> Iterator[Metric]:
         """Look."""
@@ -157,6 +158,11 @@ class ProcessHealthCollector(Collector):
             "event_loop_lag_worst_seconds",
             "The same, at its worst since the last scrape",
             self._lag.take_worst(),
+        )
+        yield _gauge(
+            "clock_behind_seconds",
+            "By how much the machine's clock is ahead of the hub's, which goes on as it began",
+            self._clock.behind,
         )
         octets = sum(_size(Path(f"{self._database}{suffix}")) for suffix in ("", "-wal"))
         yield _gauge("store_octets", "Size of the database", octets)

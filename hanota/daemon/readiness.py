@@ -9,6 +9,7 @@ from hanota.api.context import Readiness
 from hanota.hub.ports import RadioState
 
 if TYPE_CHECKING:
+    from hanota.daemon.clock_watch import ClockWatch
     from hanota.daemon.lag import LagWatch
     from hanota.hub.ports import HanRadio
     from hanota.store.database import Database
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 class ReadinessProbe:
     """Looks whenever it is asked."""
 
-    def __init__(self, database: Database, radio: HanRadio, lag: LagWatch, ready_lag: float) -> None:
+    def __init__(
+        self, database: Database, radio: HanRadio, lag: LagWatch, ready_lag: float, clock: ClockWatch
+    ) -> None:
         self._database, self._radio, self._lag, self._ready_lag = database, radio, lag, ready_lag
+        self._clock = clock
         self.draining = asyncio.Event()
         """Set when the daemon is about to stop."""
 
@@ -34,4 +38,7 @@ class ReadinessProbe:
             faults.append(f"the store fails: {store_fault}")
         if self._lag.last > self._ready_lag:
             faults.append(f"the event loop is {self._lag.last:.1f} s late")
+        clock_fault = self._clock.fault()
+        if clock_fault is not None:
+            faults.append(clock_fault)
         return Readiness(tuple(faults))

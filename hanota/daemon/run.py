@@ -6,10 +6,13 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
+from hanota.bench.port_lock import port_locked
 from hanota.daemon.daemon import Daemon
 from hanota.daemon.logs import logging_to
+from hanota.radio.url import EMULATED
 
 if TYPE_CHECKING:
     from hanota.config.settings import Settings
@@ -27,8 +30,11 @@ def run_daemon(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     stop = stop_by_signal()
-    async with Daemon(settings) as daemon:
-        await daemon.run(stop)
+    path = settings.radio.url.path
+    own = nullcontext() if path.startswith(EMULATED) else port_locked(path)
+    with own:
+        async with Daemon(settings) as daemon:
+            await daemon.run(stop)
 
 
 def stop_by_signal() -> asyncio.Event:

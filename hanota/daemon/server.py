@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from hanota.daemon.http_protocol import BenchHttpProtocol
+from hanota.daemon.tls import server_context
 from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,18 +60,9 @@ class HttpServer:
             timeout_graceful_shutdown=max(1, round(drain)),
             h11_max_incomplete_event_size=settings.header_octets,
             http=BenchHttpProtocol,
-            ssl_certfile=settings.certificate,
-            ssl_keyfile=settings.key,
-            ssl_ca_certs=None if settings.client_ca is None else str(settings.client_ca),
-            ssl_cert_reqs=ssl.CERT_NONE if settings.client_ca is None else ssl.CERT_REQUIRED,
         )
-        try:
-            config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"cannot use {settings.certificate} for TLS: {error.strerror or error}",
-                hint="api.certificate, api.key and api.client_ca are PEM files",
-            ) from None
+        config.load()
+        config.ssl = server_context(settings)
         self._server = _Server(config)
         self._socket: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None

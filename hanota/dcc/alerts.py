@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from hanota.duis.dcc_alert import (
@@ -15,7 +14,6 @@ from hanota.duis.dcc_alert import FirmwareTransferAlert as DuisTransferAlert
 from hanota.duis.dcc_alert import TransferResponseCode as DuisTransferCode
 from hanota.duis.document import DuisError
 from hanota.duis.request import RequestId, ServiceReference
-from hanota.duis.values import ALERT_CODE_SIZE
 from hanota.gbcs.activate_firmware import FutureDatedAlert
 from hanota.gbcs.alerts import (
     ActivateImageResult,
@@ -23,6 +21,8 @@ from hanota.gbcs.alerts import (
     PpmidFirmwareActivationAlert,
     TransferResponseCode,
 )
+from hanota.gbcs.meter_alerts import alert_code
+from hanota.gbcs.usecases import use_case_title
 
 if TYPE_CHECKING:
     from hanota.dcc.exchange import Exchange
@@ -44,13 +44,6 @@ _ACTIVATION_CODES: Final = {
     ActivateImageResult.SUCCESS: ActivateImageResultCode.ACTIVATION_SUCCESS,
     ActivateImageResult.FAILURE: ActivateImageResultCode.ACTIVATION_FAILURE,
 }
-
-_ALERT_CODE_PLACES: Final = {0x00CE: 9, 0x00CF: 3}
-"""Where the Alert Code is in the firmware distribution receipt alerts: DLMS and GBZ have no INTEGER."""
-_FIRST_INTEGER: Final = re.compile(
-    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02(?:\x02|\x03\x00)([\x00-\xff]{2})", re.DOTALL
-)
-"""A SEQUENCE whose first member is an INTEGER of 16 bits."""
 
 
 class Alerts:
@@ -121,14 +114,14 @@ class Alerts:
         self._responses.dcc_alert(device, user, alert, payload.alert_code, code.name.lower(), version)
 
     def _other(self, device: Eui64, message: Message, octets: bytes) -> None:
-        """Pass on to its recipient, or where that is the broker to the user of the device's last job."""
-        request_id = self._request_of(device)
+        """Pass on to its recipient; where that is the broker, to the user named or else of the last job."""
         user: Eui64 | None = message.recipient
         if user == self._dcc:
-            user = None if request_id is None else request_id.originator
-        outcome = f"message code {message.message_code:04X}, of a use case hanota does not know"
+            request_id = self._request_of(device)
+            last = None if request_id is None else request_id.originator
+            user = message.supplementary_remote_party or last
         self._responses.device_alert(
-            device, user, message.originator_counter, alert_code(message), octets, outcome
+            device, user, message.originator_counter, alert_code(message), octets, use_case_title(message)
         )
 
     def _request_of(self, device: Eui64) -> RequestId | None:
@@ -139,17 +132,3 @@ class Alerts:
             except DuisError:
                 return None
         return None
-
-
-def alert_code(message: Message) -> int | None:
-    """Return the Alert Code of an alert of another use case, None where it is not to be found.
-
-    It is the first INTEGER of a SEQUENCE in DER (GBCS Annex 3), or at its place in the firmware alerts of
-    meters (RTDS 4.5.0).
-    """
-    payload = message.payload
-    if (place := _ALERT_CODE_PLACES.get(message.message_code)) is not None:
-        code = payload[place : place + ALERT_CODE_SIZE]
-        return int.from_bytes(code, "big") if len(code) == ALERT_CODE_SIZE else None
-    found = _FIRST_INTEGER.match(payload)
-    return None if found is None else int.from_bytes(found[1], "big")

@@ -29,7 +29,8 @@ class AuditRow:
     """1 and up, without a gap."""
     at: float
     actor: str
-    """The token's name, `unknown`, or for a DUIS document the EUI-64 of the signer."""
+    """The name of the token, with that of the client certificate it came with, or of the certificate alone;
+    `unknown`; or for a DUIS document the EUI-64 of the signer."""
     role: str
     action: str
     """The operation of the REST interface, or the Service Reference."""
@@ -104,6 +105,11 @@ class AuditTrail:
     def rows(self, *, after: int = 0, limit: int = 1000) -> Sequence[AuditRow]:
         """Return at most `limit` rows with `seq` above `after`, in order; raise StoreError."""
         return self._store.audit(after=after, limit=limit)
+
+    def last_number(self) -> int:
+        """Return the number of the last row, 0 where there is none; raise StoreError."""
+        last = self._store.last_audit()
+        return 0 if last is None else last.seq
 
     async def verify(self) -> AuditVerdict:
         """Walk the whole chain to its first fault; raise StoreError where rows cannot be read.

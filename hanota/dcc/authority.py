@@ -17,6 +17,7 @@ from hanota.duis.request import (
 )
 
 if TYPE_CHECKING:
+    from hanota.dcc.device_record import DeviceRecord
     from hanota.dcc.inventory import Inventory
     from hanota.dcc.service_users import ServiceUser, ServiceUsers
     from hanota.dcc.submission import Submission
@@ -56,6 +57,9 @@ ADDED_FROM: Final = frozenset(
     }
 )
 """In which states a device may be added to the Device Log."""
+_UNKNOWN: Final = (
+    "it learns of devices from `devices` in the settings, or by REST: PUT /devices/EUI64/inventory"
+)
 
 
 def authorise(submission: Submission, users: ServiceUsers, inventory: Inventory, *, dcc: Eui64) -> None:
@@ -132,7 +136,7 @@ def _check_target(submission: Submission, inventory: Inventory, dcc: Eui64) -> N
         return
     record = inventory.device(target)
     if record is None:
-        raise _refusal(codes.UNKNOWN_DEVICE, f"{target} is not in the inventory")
+        raise _refusal(codes.UNKNOWN_DEVICE, f"{target} is not in the inventory", _UNKNOWN)
     types = TARGET_TYPES[request.service_reference]
     if record.device_type not in types:
         expected = ", ".join(sorted(types))
@@ -141,20 +145,32 @@ def _check_target(submission: Submission, inventory: Inventory, dcc: Eui64) -> N
             f"{request.service_reference} is for {expected}; {target} is {record.device_type}",
         )
     if record.status not in TARGET_STATUSES:
-        raise _refusal(codes.DEVICE_STATUS, f"{target} is {record.status}")
+        raise _refusal(
+            codes.DEVICE_STATUS, f"{target} is {record.status} in the inventory", _wait_for(record)
+        )
 
 
 def _check_logged(request: UpdateHanDeviceLog, inventory: Inventory) -> None:
     record = inventory.device(request.device_id)
     if record is None:
-        raise _refusal(codes.UNKNOWN_DEVICE, f"{request.device_id} is not in the inventory")
+        raise _refusal(codes.UNKNOWN_DEVICE, f"{request.device_id} is not in the inventory", _UNKNOWN)
     if record.device_type not in LOGGED_TYPES:
         raise _refusal(
             codes.WRONG_DEVICE_TYPE, f"the hub's Device Log takes no {record.device_type}: {record.eui64}"
         )
     if request.request_type is HanDeviceLogChange.ADD and record.status not in ADDED_FROM:
-        raise _refusal(codes.DEVICE_STATUS, f"{record.eui64} is {record.status}")
+        raise _refusal(
+            codes.DEVICE_STATUS,
+            f"{record.eui64} is {record.status} in the inventory",
+            f"one to be added has to be one of {', '.join(sorted(ADDED_FROM))}",
+        )
 
 
-def _refusal(code: ResponseCode, words: str) -> RequestRejectedError:
-    return RequestRejectedError(words, code=code, may_be_repeated=True)
+def _wait_for(record: DeviceRecord) -> str:
+    if record.status is DeviceStatus.WHITELISTED:
+        return "it has not joined yet: switch it on, and wait until it is Commissioned"
+    return f"it has to be one of {', '.join(sorted(TARGET_STATUSES))}"
+
+
+def _refusal(code: ResponseCode, words: str, hint: str | None = None) -> RequestRejectedError:
+    return RequestRejectedError(words, code=code, hint=hint, may_be_repeated=True)

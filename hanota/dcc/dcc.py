@@ -250,7 +250,7 @@ class Dcc:
         with self._journal.transaction():
             if not isinstance(request, SignedPreCommand):
                 self._record_receipt(request, EventKind.REQUEST_RECEIVED, request.body_element, {})
-            self._record_rejection(request.request_id, error.code, str(error))
+            self._record_rejection(request.request_id, error.code, str(error), error.hint)
             if not error.may_be_repeated:
                 self._inbox.keep(submission, document)
         return Answer(response, document)
@@ -298,7 +298,9 @@ class Dcc:
             },
         )
 
-    def _record_rejection(self, request_id: RequestId | None, code: ResponseCode, reason: str) -> None:
+    def _record_rejection(
+        self, request_id: RequestId | None, code: ResponseCode, reason: str, hint: str | None = None
+    ) -> None:
         self._journal.record(
             EventKind.REQUEST_REJECTED,
             Party.DCC,
@@ -307,6 +309,8 @@ class Dcc:
                 "request_id": None if request_id is None else str(request_id),
                 "response_code": str(code),
                 "reason": reason,
+                # A document has no room for words: the journal is where its sender's engineer finds them.
+                **({} if hint is None else {"hint": hint}),
             },
         )
 

@@ -94,8 +94,12 @@ class Exchange:
 
     def resume(self) -> None:
         """Send again what was not delivered when the process ended, and give up what has waited too long."""
-        for command in (*self._waiting.values(), *self._accepted.values()):
+        for command in self._accepted.values():
             self._arm(command)
+        longest = self._settings.response_timeout
+        for command in tuple(self._waiting.values()):
+            # The row's time is further away than any can be where the machine's clock was set back.
+            self._arm(command, min(max(0.0, command.row.expires_at - self._clock.now()), longest))
             if command.row.state is CommandState.SENT:
                 self._relay(command)
 

@@ -24,9 +24,8 @@ class Inbox:
     """The requests that were answered, by RequestID, Service Reference and Command Variant together.
 
     The counter of an originator's RequestIDs rises from request to request, and no further at a time than a
-    GBCS counter may: it becomes one. The same counter may come once
-    more with another Service Reference or Command Variant: the published samples of 11.1 and 11.4 share one,
-    and the two halves of 11.3 always do.
+    GBCS counter may: it becomes one. The same counter may come once more with another Service Reference or
+    Command Variant: the published samples of 11.1 and 11.4 share one, and the two halves of 11.3 always do.
     """
 
     def __init__(self, store: Store, dcc_store: DccStore, clock: Clock) -> None:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hanota.dcc.device_record import DeviceRecord
-    from hanota.dcc.product_entry import ProductEntry
+    from hanota.dcc.product_entry import ProductEntry, ProductKey
     from hanota.eui64 import Eui64
     from hanota.hub.ports import DeviceLogEntry
 
@@ -42,6 +42,10 @@ class InventoryStore(Protocol):
 
     def put_product(self, entry: ProductEntry) -> None:
         """Add an entry, or replace the one with its key."""
+        ...
+
+    def remove_product(self, key: ProductKey) -> None:
+        """Remove an entry, if there."""
         ...
 
 

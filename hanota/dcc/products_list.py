@@ -59,7 +59,11 @@ class ImageListing:
 
 
 class ProductsList:
-    """The list; an entry is never removed, only its status changes."""
+    """The list; firmware that is no longer to be given to devices stays on it, with another status.
+
+    That of a device which runs it is told by that (8.2), and it goes on being one that its type may not be
+    given. What was never meant to be an entry is removed.
+    """
 
     def __init__(
         self, store: InventoryStore, journal: Journal, settings: ProductsListSettings | None = None
@@ -129,6 +133,21 @@ class ProductsList:
             for entry in withdrawn:
                 self._write(entry, entries)
         return withdrawn
+
+    def remove(self, entries: Iterable[ProductEntry]) -> None:
+        """Remove entries that are a slip, whatever their status: without one its type may be unrestricted.
+
+        Those of the settings are back at the next start. Raise LocalProtocolError for one that is not there.
+        """
+        with self._journal.transaction():
+            listed = self._by_key()
+            for entry in entries:
+                if listed.pop(entry.key, None) != entry:
+                    raise LocalProtocolError(
+                        f"the products list has no such entry of {entry.firmware_version}"
+                    )
+                self._store.remove_product(entry.key)
+                self._tell(EventKind.PRODUCT_REMOVED, entry)
 
     def find(self, manufacturer_image_hash: bytes) -> Sequence[ProductEntry]:
         """Return the entries of an image."""

@@ -53,7 +53,10 @@ _REASONS: Final = {
 }
 """The lists of DUIS in words."""
 _HINTS: Final = {
-    "not_commissioned": "it has to be Commissioned in the inventory, and in the hub's Device Log",
+    "not_commissioned": (
+        "it has to be Commissioned in the inventory, and in the hub's Device Log: one that was added becomes"
+        " so when it joins, a few seconds after it is switched on"
+    ),
     "not_applicable_firmware": (
         "compare maker and hardware in the inventory with the OTA Header; and where the products list has"
         " entries of that type, one has to be of this image and Active"

@@ -1,4 +1,4 @@
-"""A hub and its DCC on a given radio: what the demonstration and the conformance rig have in common."""
+"""Hub and DCC started on a given radio: what the demonstration and the conformance rig have in common."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from hanota.dcc.dcc import Dcc
-from hanota.dcc.inventory import Inventory
-from hanota.dcc.products_list import ProductsList
+from hanota.daemon.composition import compose
 from hanota.dcc.service_users import ServiceUser, ServiceUsers
 from hanota.dcc.signing import DccSigner
 from hanota.gbcs.certificates import KeyUsage
-from hanota.hub.hub import Hub
 from hanota.radio.settings import NetworkSettings
-from hanota.store.dcc_store import SqliteDccStore
-from hanota.store.inventory_store import SqliteInventoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from hanota.clock import Clock
+    from hanota.daemon.composition import Composition
     from hanota.demo.parties import Parties
     from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
@@ -64,15 +60,6 @@ class HubKeys:
         return DccSigner(self.dcc.signing_private_key(self.broker), signing)
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """What was started."""
-
-    hub: Hub
-    dcc: Dcc
-    dcc_store: SqliteDccStore
-
-
 @asynccontextmanager
 async def composed(
     keys: HubKeys,
@@ -90,36 +77,22 @@ async def composed(
     `journal` writes to `store`. `users` are by default the supplier alone, without an answer address;
     `signer` signs the DCC's documents, by default as the broker.
     """
-    hub = Hub(
-        radio=radio,
+    composition = compose(
+        keys,
+        radio,
         store=store,
         journal=journal,
         clock=clock,
-        credentials=keys.hub,
-        broker=keys.broker,
-        settings=settings,
-        trust=keys.trust,
-    )
-    dcc_store, inventory_store = SqliteDccStore(store.database), SqliteInventoryStore(store.database)
-    dcc = Dcc(
-        eui64=keys.broker,
-        service_user=keys.supplier,
-        hub=hub,
-        keystore=keys.dcc,
-        signer=signer or keys.signer,
         users=ServiceUsers([ServiceUser(keys.supplier)]) if users is None else users,
-        inventory=Inventory(inventory_store, journal, clock, hub),
-        products=ProductsList(inventory_store, journal),
-        store=store,
-        dcc_store=dcc_store,
-        journal=journal,
-        clock=clock,
+        signer=signer or keys.signer,
+        hub_settings=settings,
     )
+    hub, dcc = composition.hub, composition.dcc
     try:
         await hub.start(dcc)
         try:
             dcc.start()
-            yield Composition(hub, dcc, dcc_store)
+            yield composition
         finally:
             await hub.stop()
     finally:

@@ -5,37 +5,23 @@ from __future__ import annotations
 import random
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hanota.errors import ConfigError
-from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import KeyUsage, RemotePartyRole
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import SUPPLIER, SUPPLIER_SIGNING_KEY
 from hanota.zse.cbke import lab_authorities, lab_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
     from hanota.zse.cbke import SiteCredentials
-
-SUPPLIER: Final = Eui64.parse("90-B3-D5-1F-30-01-00-00")
-BROKER: Final = Eui64.parse("90-B3-D5-1F-30-00-00-02")
-HUB: Final = Eui64.parse("00-DB-12-34-56-78-90-A2")
-PPMID: Final = Eui64.parse("00-DB-12-34-56-78-90-A4")
-HCALCS: Final = Eui64.parse("00-DB-12-34-56-78-90-A5")
-"""The identities of the DCC's published Reference Test Data Set, so that its documents fit."""
-
-_PUBLISHED_SUPPLIER_KEY: Final = bytes.fromhex(
-    "0230c2ab5a0d131726ffbda80e79294cc37534432a3e424405b97a3aba0ffc79dc"
-)
-"""Digital Signing public key of the published test supplier (RTDS 4.5.0), compressed point.
-
-It signed the image inside the DCC's sample of SR 11.1; with it that sample verifies as it stands.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +77,7 @@ def make_parties(
             remote.add(ca.issue_organisation(eui64, role, name))
     trust = remote.of(supplier, broker, private=False)
     if keystore is None and supplier == SUPPLIER:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _PUBLISHED_SUPPLIER_KEY)
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), SUPPLIER_SIGNING_KEY)
         trust.add_certificate(
             ca.certify_organisation(
                 supplier, RemotePartyRole.SUPPLIER, "Published supplier", KeyUsage.DIGITAL_SIGNATURE, key

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hanota.demo.parties import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.duis.request import ActivateFirmware, RequestId, UpdateFirmware, UpdatePpmidFirmware
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.hub.image_library import IMAGE_SHAPE
 from hanota.hub.jobs import JobKind
 from hanota.ota.build import build_ppmid_image, build_signed_image

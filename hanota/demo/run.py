@@ -12,9 +12,10 @@ from hanota.clock import LoopClock, SystemClock
 from hanota.dcc.counters import last_request_counter
 from hanota.demo.assembly import assembled
 from hanota.demo.bench import make_bench
-from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.demo.plan import default_plan, plan_of
 from hanota.demo.scenario import Scenario
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, HUB, PPMID, SUPPLIER
 from hanota.hub.journal import Journal
 from hanota.radio.settings import LinkSecurity
 from hanota.store.store import SqliteStore

@@ -54,7 +54,8 @@ def describe(event: Event) -> str:  # noqa: PLR0915  # a line for each kind, and
         case EventKind.REQUEST_ACKNOWLEDGED:
             return f"{detail['response_code']} {detail['meaning']}"
         case EventKind.REQUEST_REJECTED:
-            return f"Service Request rejected: {detail['reason']}"
+            hint = f"; {detail['hint']}" if "hint" in detail else ""
+            return f"Service Request rejected: {detail['reason']}{hint}"
         case EventKind.PRE_COMMAND:
             return f"Pre-Command {detail['use_case']}, {detail['octets']} octets, to be signed"
         case EventKind.SIGNED_PRE_COMMAND:
@@ -75,6 +76,8 @@ def describe(event: Event) -> str:  # noqa: PLR0915  # a line for each kind, and
             return f"on the Central Products List: {_product(detail)}"
         case EventKind.PRODUCT_WITHDRAWN:
             return f"{detail['status']} on the Central Products List: {_product(detail)}"
+        case EventKind.PRODUCT_REMOVED:
+            return f"removed from the Central Products List: {_product(detail)}"
         case EventKind.DAEMON_STARTED:
             return f"hanota {detail['version']} started, listening at {detail['url']}"
         case EventKind.DAEMON_STOPPING:

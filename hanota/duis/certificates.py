@@ -16,7 +16,7 @@ from hanota.gbcs.certificates import KeyUsage, PartyCertificate
 from hanota.gbcs.key_files import read_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 MAXIMUM_CERTIFICATES: Final = 10_000
@@ -39,8 +39,13 @@ class SigningCertificates:
                 raise ConfigError(f"two certificates are {issuer_name(certificate)}, serial number {key[1]}")
 
     @classmethod
-    def from_folder(cls, folder: Path) -> SigningCertificates:
-        """Read every .pem file of `folder`, PEM or DER; raise ConfigError naming the file at fault."""
+    def from_folder(
+        cls, folder: Path, unusable: Callable[[ConfigError], None] | None = None
+    ) -> SigningCertificates:
+        """Read every .pem file of `folder`, PEM or DER; raise ConfigError naming the file at fault.
+
+        With `unusable` a file that holds no certificate is told to it and left out.
+        """
         try:
             paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".pem")
         except OSError as error:
@@ -49,7 +54,15 @@ class SigningCertificates:
             ) from None
         if len(paths) > MAXIMUM_CERTIFICATES:
             raise ConfigError(f"certificates {folder}: more than {MAXIMUM_CERTIFICATES} .pem files")
-        return cls(map(read_certificate, paths))
+        certificates: list[PartyCertificate] = []
+        for path in paths:
+            try:
+                certificates.append(read_certificate(path))
+            except ConfigError as error:
+                if unusable is None:
+                    raise
+                unusable(error)
+        return cls(certificates)
 
     def __len__(self) -> int:
         return len(self._certificates)

@@ -63,6 +63,10 @@ def parse_document(document: bytes, limits: DocumentLimits) -> _Element:
         root = etree.fromstring(document, hardened_parser())
     except etree.XMLSyntaxError as error:
         raise DuisError(f"not an XML document in UTF-8: {error.msg}") from error
+    # Part of the canonical form, unlike comments: one passed over could be added to what was signed.
+    beside = (*root.itersiblings(preceding=True), *root.itersiblings())
+    if beside or next(root.iter(etree.ProcessingInstruction), None) is not None:
+        raise DuisError("a processing instruction is not allowed in a DUIS document")
     depth = 0
     for event, _ in etree.iterwalk(root, events=("start", "end")):
         depth += 1 if event == "start" else -1
@@ -82,7 +86,6 @@ def hardened_parser() -> etree.XMLParser:
         no_network=True,
         huge_tree=True,
         remove_comments=True,
-        remove_pis=True,
     )
 
 

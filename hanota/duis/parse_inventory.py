@@ -21,7 +21,7 @@ from hanota.duis.inventory import (
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?")
 
 
 def inventory(element: _Element) -> tuple[InventoryDevice, ...]:
@@ -82,11 +82,11 @@ def _cpl_status(element: _Element | None) -> CplStatus | None:
 
 
 def _date(element: _Element) -> date:
-    """Read an xs:date without a time zone, which a day of commissioning does not need."""
+    """Read an xs:date; a time zone, which DCC Boxed writes, says nothing more of a day."""
     value = token(element)
     try:
-        if _DATE.fullmatch(value):
-            return date.fromisoformat(value)
+        if (match := _DATE.fullmatch(value)) is not None:
+            return date.fromisoformat(match[1])
     except ValueError:
         pass
     raise DuisError(f"{path(element)}: expected a date such as 2030-01-15, got {value[:40]!r}")

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 HARDWARE_MODULE_NAME: Final = ObjectIdentifier("1.3.6.1.5.5.7.8.4")
 """id-on-hardwareModuleName (RFC 4108)."""
 
-_ROLE: Final = re.compile(r"[0-9A-Fa-f]{2}")
+_ROLE: Final = re.compile(r"[0-9A-Fa-f]{2}|[0-9]{3}")
+"""Two hex digits; older certificates of DCC Boxed that sign documents have their role, 137, in decimal."""
 
 _UNREADABLE: Final = (
     ValueError,
@@ -153,7 +154,7 @@ def _role(certificate: x509.Certificate) -> RemotePartyRole:
     if not _ROLE.fullmatch(text):
         raise RemoteProtocolError(f"the certificate's organizationalUnitName {text!r} is not a role")
     try:
-        return RemotePartyRole(int(text, 16))
+        return RemotePartyRole(int(text, 16)) if len(text) == 2 else RemotePartyRole.OTHER
     except ValueError:
         # Later versions of GBCS add roles; to hanota a party in one of them is just not one of the above.
         return RemotePartyRole.OTHER

@@ -21,7 +21,9 @@ Json: TypeAlias = "dict[str, Json] | str | int | None"
 """A decoded payload as JSON."""
 
 MAXIMUM_INTEGER: Final = 2**63 - 1
-"""Upper end of every INTEGER here, as in `originatorCounter INTEGER (0..9223372036854775807)`."""
+"""Upper end of every other INTEGER here, as in `originatorCounter INTEGER (0..9223372036854775807)`."""
+_MAXIMA: Final = {"alertCode": 0xFFFF}
+"""Upper ends of INTEGERs by name: an Alert Code has 16 bits."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -60,7 +62,7 @@ def generalized_time(when: float | datetime) -> asn1.GeneralizedTime:
 def to_json(value: object) -> Json:
     """Return a value of a payload by the names of its ASN.1 fields, in the manner of ITU-T X.697 (JER)."""
     match value:
-        case None | int():
+        case None | int() | str():
             return value
         case bytes():
             return value.hex()
@@ -83,9 +85,10 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
 def _out_of_limits(value: object) -> str | None:
     """Return what is wrong: cryptography takes any INTEGER and fractions of a second, GBCS does not."""
     for name, member in _members(value):
+        most = _MAXIMA.get(name, MAXIMUM_INTEGER)
         match member:
-            case int() if not 0 <= member <= MAXIMUM_INTEGER:
-                return f"{name}: {member} is not in 0..{MAXIMUM_INTEGER}"
+            case int() if not 0 <= member <= most:
+                return f"{name}: {member} is not in 0..{most}"
             case asn1.GeneralizedTime() if member.as_datetime().microsecond:
                 return f"{name}: a GeneralizedTime of GBCS has whole seconds"
             case _ if fault := _out_of_limits(member):

@@ -54,9 +54,18 @@ _INSTALL_CODE: Final = 1
 
 
 class AccessResult(IntEnum):
-    """Result of an action or a set, as far as the hub gives one (DLMS action-result, data-access-result)."""
+    """Result of an action or a set: what DLMS action-result and data-access-result have in common."""
 
     SUCCESS = 0
+    HARDWARE_FAULT = 1
+    TEMPORARY_FAILURE = 2
+    READ_WRITE_DENIED = 3
+    OBJECT_UNDEFINED = 4
+    OBJECT_CLASS_INCONSISTENT = 9
+    OBJECT_UNAVAILABLE = 11
+    TYPE_UNMATCHED = 12
+    SCOPE_OF_ACCESS_VIOLATED = 13
+    DATA_BLOCK_UNAVAILABLE = 14
     OTHER_REASON = 250
 
 

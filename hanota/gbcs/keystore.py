@@ -3,6 +3,8 @@
 90b3d51f30010000-ds.pem      certificate, PEM or DER: the EUI-64 of its subject and the use of its key
 90b3d51f30010000-ds.key      private key, PKCS#8, PEM or DER
 90b3d51f30010000-pp-ka.pem   a further certificate of the same party, here that for prepayment
+
+A certificate may also end in .crt, .cer or .der. Files of other names are left alone.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from hanota.gbcs.certificates import Credentials, KeyUsage, PartyCertificate, Re
 from hanota.gbcs.key_files import read_certificate, read_private_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hanota.gbcs.crypto import PrivateKey, PublicKey
 
 _FILE_NAME: Final = re.compile(
-    r"(?P<eui64>[0-9a-f]{16})-(?:[a-z0-9]+-)?(?P<usage>ds|ka)\.(?P<kind>pem|key)", re.IGNORECASE
+    r"(?P<eui64>[0-9a-f]{2}(?:-?[0-9a-f]{2}){7})-(?:\w+-)*(?P<usage>ds|ka)\.(?P<kind>pem|crt|cer|der|key)",
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -34,8 +38,11 @@ class KeyStore:
         self._private_keys: dict[tuple[Eui64, KeyUsage], list[PrivateKey]] = {}
 
     @classmethod
-    def from_folder(cls, folder: Path) -> KeyStore:
-        """Read every certificate and key file of `folder`; raise ConfigError naming the file at fault."""
+    def from_folder(cls, folder: Path, unusable: Callable[[ConfigError], None] | None = None) -> KeyStore:
+        """Read every certificate and key file of `folder`; raise ConfigError naming the file at fault.
+
+        With `unusable` a file at fault is told to it and left out, and only a missing folder raises.
+        """
         keystore = cls()
         try:
             paths = sorted(path for path in folder.iterdir() if path.is_file())
@@ -45,20 +52,28 @@ class KeyStore:
             ) from None
         public_keys: dict[str, PublicKey] = {}
         for path in paths:
-            if not (name := _FILE_NAME.fullmatch(path.name)):
-                continue
-            eui64, usage = Eui64.parse(name["eui64"]), KeyUsage(name["usage"].lower())
-            if name["kind"].lower() == "pem":
-                certificate = _certificate(path, eui64, usage)
-                keystore.add_certificate(certificate)
-                public_key = certificate.public_key
-            else:
-                private_key = read_private_key(path)
-                keystore.add_private_key(eui64, usage, private_key)
-                public_key = private_key.public_key()
-            if public_keys.setdefault(path.stem, public_key) != public_key:
-                raise ConfigError(f"{path}: not of one pair with the key beside it, {path.stem}.key")
+            try:
+                keystore._read(path, public_keys)
+            except ConfigError as error:
+                if unusable is None:
+                    raise
+                unusable(error)
         return keystore
+
+    def _read(self, path: Path, public_keys: dict[str, PublicKey]) -> None:
+        """Add what one file holds; `public_keys` are those of the files before, by name without ending."""
+        if not (name := _FILE_NAME.fullmatch(path.name)):
+            return
+        eui64, usage = Eui64.parse(name["eui64"]), KeyUsage(name["usage"].lower())
+        is_key = name["kind"].lower() == "key"
+        held = read_private_key(path) if is_key else _certificate(path, eui64, usage)
+        public_key = held.public_key if isinstance(held, PartyCertificate) else held.public_key()
+        if public_keys.setdefault(path.stem, public_key) != public_key:
+            raise ConfigError(f"{path}: not of one pair with the key beside it, {path.stem}.key")
+        if isinstance(held, PartyCertificate):
+            self.add_certificate(held)
+        else:
+            self.add_private_key(eui64, usage, held)
 
     def add(self, credentials: Credentials) -> None:
         """Add certificates and private keys: what the party itself has."""

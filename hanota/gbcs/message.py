@@ -19,6 +19,7 @@ from typing import Final
 
 from hanota.errors import LocalProtocolError, RemoteProtocolError
 from hanota.eui64 import Eui64
+from hanota.gbcs.cosem import DATE_TIME_SIZE
 from hanota.gbcs.octets import Reader, encode_length
 
 SIGNATURE_LENGTH: Final = 64
@@ -27,13 +28,12 @@ SIGNATURE_LENGTH: Final = 64
 MAC_LENGTH: Final = 12
 """AES-128-GCM tag, shortened (GBCS 6.2.3)."""
 
-DATE_TIME_LENGTH: Final = 12
-"""COSEM date-time, as the responses of some use cases carry it."""
-
 _GENERAL_SIGNING: Final = b"\xdf"
 _GENERAL_CIPHERING: Final = b"\xdd"
 _UNUSED_CIPHERING_FIELDS: Final = bytes(6)
 """transaction-id, system titles, date-time, other-information: empty; key-info: absent."""
+_BLOCK_TRANSFER: Final = b"\xdd\x09"
+"""A general-ciphering APDU with a transaction-id: a message in General Block Transfer."""
 _SECURITY_HEADER: Final = b"\x11" + bytes(4)
 """Security control (suite 1, authentication only), then the invocation counter, always 0."""
 
@@ -92,8 +92,8 @@ class Message:
             raise LocalProtocolError(f"a counter has 64 bits: {counters}")
         if not 0 <= self.message_code <= 0xFFFF:
             raise LocalProtocolError(f"a Message Code has 16 bits: {self.message_code}")
-        if len(self.date_time) not in (0, DATE_TIME_LENGTH):
-            raise LocalProtocolError(f"a date-time has {DATE_TIME_LENGTH} octets, not {len(self.date_time)}")
+        if len(self.date_time) not in (0, DATE_TIME_SIZE):
+            raise LocalProtocolError(f"a date-time has {DATE_TIME_SIZE} octets, not {len(self.date_time)}")
         if self.signature and len(self.signature) != SIGNATURE_LENGTH:
             raise LocalProtocolError(f"a signature has {SIGNATURE_LENGTH} octets, not {len(self.signature)}")
         if self.mac is not None and (len(self.mac) != MAC_LENGTH or self.signature is None):
@@ -199,6 +199,10 @@ class Message:
 
 
 def _decode_general_ciphering(data: bytes) -> Message:
+    if data.startswith(_BLOCK_TRANSFER):
+        raise RemoteProtocolError(
+            "a block of a message in General Block Transfer (GBCS 7.2.11), which no firmware message needs"
+        )
     reader = Reader(data)
     reader.expect(_GENERAL_CIPHERING, "MAC Header")
     reader.expect(_UNUSED_CIPHERING_FIELDS, "MAC Header")
@@ -222,8 +226,8 @@ def _decode_general_signing(data: bytes, mac: bytes | None) -> Message:
     reader.expect(b"\x08", "Business Target ID length")
     recipient = Eui64(reader.take(8, "Business Target ID"))
     date_time = reader.octet_string("date-time")
-    if len(date_time) not in (0, DATE_TIME_LENGTH):
-        raise RemoteProtocolError(f"date-time: {len(date_time)} octets, not 0 or {DATE_TIME_LENGTH}")
+    if len(date_time) not in (0, DATE_TIME_SIZE):
+        raise RemoteProtocolError(f"date-time: {len(date_time)} octets, not 0 or {DATE_TIME_SIZE}")
     other = Reader(reader.octet_string("other-information"))
     message_code = other.integer(2, "Message Code")
     supplementary_remote_party = Eui64(other.take(8, "Supplementary Remote Party ID")) if other.left else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hanota.gbcs import activate_firmware, alerts, der, device_log, read_firmware_version
+from hanota.gbcs import activate_firmware, alerts, der, device_log, meter_alerts, read_firmware_version
 from hanota.gbcs.activate_firmware import (
     ActivateFirmwareCommand,
     CommandAccepted,
@@ -16,6 +16,8 @@ from hanota.gbcs.alerts import FirmwareTransferAlert, PpmidFirmwareActivationAle
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.device_log import AddDevice, AddDeviceResponse, RemoveDevice, RemoveDeviceResponse
 from hanota.gbcs.message import Cra
+from hanota.gbcs.meter_alerts import CommandNotSupported, FirmwareDistributionReceipt
+from hanota.gbcs.other_use_cases import OTHER_USE_CASES
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionCommand, ReadFirmwareVersionResponse
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ Payload = (
     | RemoveDevice
     | AddDeviceResponse
     | RemoveDeviceResponse
+    | FirmwareDistributionReceipt
+    | CommandNotSupported
 )
 
 
@@ -44,8 +48,8 @@ Payload = (
 class UseCase:
     """What GBCS says of the messages with one message code."""
 
-    identifier: str
-    """As in GBCS's list of use cases, such as CS06."""
+    identifier: str | None
+    """As in GBCS's list of use cases, such as CS06; None for an alert that belongs to no one use case."""
     title: str
     critical: bool = False
     """Whether its messages are signed: categories SME.C.C and SME.A.C."""
@@ -53,12 +57,12 @@ class UseCase:
     """The remote party that may send the command; None where hanota does not know a rule."""
     han_only: bool = False
     """Category SME.C.PPMID-GSME: between two devices, no access control broker's MAC."""
-    decoders: Mapping[Cra, Callable[[bytes], Payload]] = field(default_factory=dict)
-    codes: Mapping[str, type[IntEnum]] = field(default_factory=dict)
+    decoders: Mapping[Cra, Callable[[bytes], Payload | None]] = field(default_factory=dict)
+    codes: Mapping[Cra, Mapping[str, type[IntEnum]]] = field(default_factory=dict)
     """The payload's fields whose numbers have names."""
 
 
-USE_CASES: Final[Mapping[int, UseCase]] = {
+_OWN_USE_CASES: Final = {
     device_log.ADD_DEVICE_MESSAGE_CODE: UseCase(
         "CCS01",
         "Add Device to CHF Device Log",
@@ -67,7 +71,11 @@ USE_CASES: Final[Mapping[int, UseCase]] = {
             Cra.COMMAND: device_log.decode_add_command,
             Cra.RESPONSE: device_log.decode_add_response,
         },
-        codes={"registerDevice": device_log.AccessResult},
+        codes={
+            Cra.RESPONSE: dict.fromkeys(
+                ("registerDevice", "joinTimeout", "enableDisableJoining"), device_log.AccessResult
+            )
+        },
     ),
     device_log.REMOVE_DEVICE_MESSAGE_CODE: UseCase(
         "CCS02",
@@ -77,7 +85,7 @@ USE_CASES: Final[Mapping[int, UseCase]] = {
             Cra.COMMAND: device_log.decode_remove_command,
             Cra.RESPONSE: device_log.decode_remove_response,
         },
-        codes={"unregisterDevice": device_log.AccessResult},
+        codes={Cra.RESPONSE: {"unregisterDevice": device_log.AccessResult}},
     ),
     activate_firmware.MESSAGE_CODE: UseCase(
         "CS06",
@@ -88,7 +96,9 @@ USE_CASES: Final[Mapping[int, UseCase]] = {
             Cra.COMMAND: activate_firmware.decode_command,
             Cra.RESPONSE: activate_firmware.decode_response,
         },
-        codes={"activateImageResponseCode": activate_firmware.ActivateImageResponseCode},
+        codes={
+            Cra.RESPONSE: {"activateImageResponseCode": activate_firmware.ActivateImageResponseCode},
+        },
     ),
     0x0018: UseCase("CS14", "Device Addition To / Removal From HAN Whitelist Alerts"),
     0x0090: UseCase("PCS02", "Activate Emergency Credit on GSME from PPMID", han_only=True),
@@ -98,14 +108,31 @@ USE_CASES: Final[Mapping[int, UseCase]] = {
         "Activate Firmware, future dated outcome",
         critical=True,
         decoders={Cra.ALERT: activate_firmware.decode_alert},
-        codes={"activateImageResponseCode": activate_firmware.ActivateImageResponseCode},
+        codes={Cra.ALERT: {"activateImageResponseCode": activate_firmware.ActivateImageResponseCode}},
+    ),
+    meter_alerts.DLMS_RECEIPT_MESSAGE_CODE: UseCase(
+        None,
+        "Firmware Distribution Receipt Alert (ESME)",
+        critical=True,
+        decoders={Cra.ALERT: meter_alerts.decode_dlms_receipt},
+    ),
+    meter_alerts.GBZ_RECEIPT_MESSAGE_CODE: UseCase(
+        None,
+        "Firmware Distribution Receipt Alert (GSME)",
+        critical=True,
+        decoders={Cra.ALERT: meter_alerts.decode_gbz_receipt},
+    ),
+    meter_alerts.NOT_SUPPORTED_MESSAGE_CODE: UseCase(
+        "ECS100",
+        "Command not supported by Device",
+        decoders={Cra.ALERT: meter_alerts.decode_not_supported},
     ),
     alerts.FIRMWARE_TRANSFER_MESSAGE_CODE: UseCase(
         "CCS08",
         "Firmware Transfer Alert",
         critical=True,
         decoders={Cra.ALERT: alerts.decode_firmware_transfer},
-        codes={"responseCode": alerts.TransferResponseCode},
+        codes={Cra.ALERT: {"responseCode": alerts.TransferResponseCode}},
     ),
     read_firmware_version.MESSAGE_CODE: UseCase(
         "CS08",
@@ -115,17 +142,23 @@ USE_CASES: Final[Mapping[int, UseCase]] = {
             Cra.COMMAND: read_firmware_version.decode_command,
             Cra.RESPONSE: read_firmware_version.decode_response,
         },
-        codes={"responseCode": read_firmware_version.ReadResponseCode},
+        codes={Cra.RESPONSE: {"responseCode": read_firmware_version.ReadResponseCode}},
     ),
     alerts.PPMID_ACTIVATION_MESSAGE_CODE: UseCase(
         "CS09",
         "PPMID Firmware Activation Alert",
         critical=True,
         decoders={Cra.ALERT: alerts.decode_ppmid_activation},
-        codes={"activateImageResult": alerts.ActivateImageResult},
+        codes={Cra.ALERT: {"activateImageResult": alerts.ActivateImageResult}},
     ),
 }
-"""The use cases hanota knows, by message code (GBCS 4.x as RTDS 4.5.0 uses it)."""
+"""The use cases of firmware and of the CHF Device Log, and others of which more than the name is known."""
+
+USE_CASES: Final[Mapping[int, UseCase]] = {
+    **{code: UseCase(identifier, title) for code, (identifier, title) in OTHER_USE_CASES.items()},
+    **_OWN_USE_CASES,
+}
+"""Use cases by message code (GBCS 4.x as RTDS 4.5.0 uses it)."""
 
 
 def decode_payload(message: Message) -> Payload | None:
@@ -179,6 +212,14 @@ def may_be_shown(message: Message) -> bool:
 
 
 def use_case_name(message: Message) -> str:
-    """Return the use case's identifier, or the message code where hanota does not know it."""
+    """Return the use case's identifier, or the message code where there is none."""
     use_case = USE_CASES.get(message.message_code)
-    return use_case.identifier if use_case else f"{message.message_code:04X}"
+    return (use_case and use_case.identifier) or f"{message.message_code:04X}"
+
+
+def use_case_title(message: Message) -> str:
+    """Return message code, identifier and title, as far as hanota knows them."""
+    use_case = USE_CASES.get(message.message_code)
+    if use_case is None:
+        return f"{message.message_code:04X} a use case hanota does not know"
+    return " ".join(filter(None, (f"{message.message_code:04X}", use_case.identifier, use_case.title)))

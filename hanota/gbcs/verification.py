@@ -44,7 +44,7 @@ from hanota.gbcs.device_log import (
     RemoveDeviceResponse,
 )
 from hanota.gbcs.message import Cra, Message, Shape
-from hanota.gbcs.usecases import USE_CASES, decode_payload
+from hanota.gbcs.usecases import USE_CASES, decode_payload, use_case_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -176,7 +176,7 @@ def _verify_signature(message: Message, keystore: KeyStore) -> None:
     use_case = USE_CASES.get(message.message_code)
     if not message.signature:
         if use_case and use_case.critical:
-            raise VerificationError(f"a message of {use_case.identifier} must be signed")
+            raise VerificationError(f"a message of {use_case_name(message)} must be signed")
         return
     keys = keystore.signing_public_keys(message.originator)
     if not keys:

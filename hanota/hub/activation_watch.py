@@ -51,7 +51,8 @@ class ActivationWatch:
         """Watch what was activating when the hub stopped."""
         for job in jobs:
             if job.state is JobState.ACTIVATING:
-                self._watch(job.device, job.kind, since=job.updated, now=now)
+                # Not from a time to come: the machine's clock may have been set back meanwhile.
+                self._watch(job.device, job.kind, since=min(job.updated, now), now=now)
 
     def follow(self, event: Event) -> None:
         """Learn from the journal which jobs are activating."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hanota.errors import DeliveryError, LocalProtocolError, RemoteProtocolError, StoreError
 from hanota.gbcs.alerts import TransferResponseCode
+from hanota.hub.device_files import DeviceFiles
 from hanota.hub.image_library import IMAGE_SHAPE, ImageLibrary
 from hanota.hub.jobs import JobKind, JobOptions, JobState, Trigger
 from hanota.hub.ports import Priority
@@ -15,7 +16,7 @@ from hanota.hub.scheduler import Scheduler
 from hanota.hub.transfers import Transfers
 from hanota.ota.block_size import BlockSizeBook
 from hanota.ota.commands import CommandId
-from hanota.ota.image import ImageShape, parse_image
+from hanota.ota.image import parse_image
 from hanota.ota.server import OtaServer
 from hanota.ota.session import LIVE, Activation, SessionState
 from hanota.zcl import ClusterId, Status
@@ -79,6 +80,7 @@ class Distribution:
         self._scheduler = Scheduler(settings.scheduler)
         book = BlockSizeBook(settings.ota.models, store.block_sizes())
         self._server = OtaServer(settings.ota, book, self._scheduler)
+        self.device_files = DeviceFiles(self._server, store, journal)
         self._transfers = Transfers(
             self._server,
             self._scheduler,
@@ -129,8 +131,11 @@ class Distribution:
     def resume(self) -> None:
         """Offer again what was under way when the hub stopped: devices go on at the octet they ask for."""
         self._handled_until = self._clock.now()
+        latest = self._handled_until + max(self._settings.retries.delays, default=0)
         for job in self._jobs.open_jobs():
-            self._restore(job)
+            # A time further away than any delay was noted before the machine's clock was set back.
+            late = job.retry_at is not None and job.retry_at > latest
+            self._restore(self._jobs.retry_by(job, latest) if late else job)
 
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if there is one: CCS08 Image Discarded, further blocks ABORT."""
@@ -176,14 +181,6 @@ class Distribution:
     def tell_upgrade_time(self, device: Eui64) -> None:
         """Tell a PPMID that is silent about its activation once more when to activate."""
         self._server.tell_upgrade_time(device, self._clock.now())
-
-    def add_device_file(self, device: Eui64, data: bytes) -> None:
-        """Have an OTA file ready for `device` alone; raise RemoteProtocolError where it is none."""
-        self._server.add_device_file(device, parse_image(data, ImageShape.TAGGED))
-
-    def remove_device_files(self, device: Eui64) -> None:
-        """Have no file for `device` alone any more."""
-        self._server.remove_device_files(device)
 
     def progress(self) -> Sequence[Progress]:
         """Return how far each transfer is."""

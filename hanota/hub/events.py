@@ -58,6 +58,7 @@ class EventKind(StrEnum):
     DEVICE_STATUS = "inventory.device_status"
     PRODUCT_LISTED = "products_list.listed"
     PRODUCT_WITHDRAWN = "products_list.withdrawn"
+    PRODUCT_REMOVED = "products_list.removed"
 
     DAEMON_STARTED = "daemon.started"
     DAEMON_STOPPING = "daemon.stopping"

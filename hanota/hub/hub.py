@@ -16,6 +16,7 @@ from hanota.hub.job_book import JobBook
 from hanota.hub.jobs import Trigger
 from hanota.hub.link_keys import LinkKeys
 from hanota.hub.own_commands import OwnCommands
+from hanota.hub.ports import RadioState
 from hanota.hub.pump import Pump
 from hanota.hub.refusals import Refusals
 from hanota.hub.settings import HubSettings
@@ -31,18 +32,11 @@ if TYPE_CHECKING:
     from hanota.eui64 import Eui64
     from hanota.gbcs.certificates import Credentials
     from hanota.gbcs.keystore import KeyStore
+    from hanota.hub.device_files import DeviceFiles
     from hanota.hub.image_library import ImageLibrary
     from hanota.hub.jobs import Job, JobKind, JobOptions
     from hanota.hub.journal import Journal
-    from hanota.hub.ports import (
-        DeviceLogEntry,
-        EstablishedKey,
-        HanFrame,
-        HanRadio,
-        RadioState,
-        Store,
-        Uplink,
-    )
+    from hanota.hub.ports import DeviceLogEntry, EstablishedKey, HanFrame, HanRadio, Store, Uplink
     from hanota.hub.progress import Progress, Signal
 
 __all__ = ["Hub", "HubSettings"]
@@ -67,7 +61,7 @@ class Hub:
         settings: HubSettings | None = None,
         trust: KeyStore | None = None,
     ) -> None:
-        self._radio, self._store, self._journal, self._clock = radio, store, journal, clock
+        self._radio, self._journal, self._clock = radio, journal, clock
         self._settings = settings or HubSettings()
         self._uplink: Uplink | None = None
         self._pump = Pump(journal, clock)
@@ -95,7 +89,9 @@ class Hub:
             radio,
             self._device_log,
             self._link_keys,
+            store,
             journal,
+            clock,
             spawn=self._pump.spawn,
             storing=self._pump.storing,
             cancel=self._distribution.cancel,
@@ -152,6 +148,8 @@ class Hub:
             for device in self._device_log:
                 self._ready.add(device)
                 self._tunnels.open(device, now)
+        with self._pump.storing():
+            self._admission.resume()
         self._pump.wake()
 
     async def stop(self) -> None:
@@ -164,6 +162,10 @@ class Hub:
     async def add_device(self, entry: DeviceLogEntry, join_seconds: float) -> None:
         """Put a device into the Device Log and let it alone join for `join_seconds`; raise RadioError."""
         await self._admission.add(entry, join_seconds)
+
+    def expect(self, entry: DeviceLogEntry, join_seconds: float) -> None:
+        """Have a device of the Device Log let in by the next `start`; raise StoreError."""
+        self._admission.expect(entry, join_seconds)
 
     def admit(self, entry: DeviceLogEntry, join_seconds: float) -> None:
         """Do as `add_device`, but let the device join once this is committed; raise StoreError.
@@ -183,6 +185,11 @@ class Hub:
     def library(self) -> ImageLibrary:
         """The image library."""
         return self._distribution.library
+
+    @property
+    def device_files(self) -> DeviceFiles:
+        """The device specific files."""
+        return self._distribution.device_files
 
     def distribute(
         self,
@@ -217,18 +224,6 @@ class Hub:
         """Ask a device for the attributes of its OTA Upgrade client; event CLIENT_ATTRIBUTES tells them."""
         self._distribution.read_attributes(device)
         self._pump.wake()
-
-    def add_device_file(self, device: Eui64, data: bytes) -> None:
-        """Have an OTA file of sub-elements ready for `device` to ask for (Query Device Specific File).
-
-        For as long as the hub runs; the device is not notified. Raise RemoteProtocolError for octets that are
-        no such file, LocalProtocolError for too many of them.
-        """
-        self._distribution.add_device_file(device, data)
-
-    def remove_device_files(self, device: Eui64) -> None:
-        """Have no device specific file for `device` any more."""
-        self._distribution.remove_device_files(device)
 
     def cancel(self, device: Eui64, reason: str) -> None:
         """End the device's open job, if it has one; the transfer is answered ABORT."""
@@ -314,7 +309,12 @@ class Hub:
     def device_joined(self, device: Eui64) -> None:
         """Note a join; the device is talked to when it is ready."""
         with self._pump.storing():
-            self._journal.record(EventKind.DEVICE_JOINED, Party.DEVICE, Party.HUB, device=device)
+            self._admission.joined(device)
+
+    def join_window_closed(self, device: Eui64) -> None:
+        """Expect a device no more whose joins came to nothing, not after a restart either."""
+        with self._pump.storing():
+            self._admission.closed(device)
 
     def device_ready(self, device: Eui64) -> None:
         """Open the tunnel of a device that may be talked to and offer it again what waits for it."""
@@ -337,13 +337,8 @@ class Hub:
     def key_establishment_failed(self, device: Eui64, reason: str) -> None:
         """Note a key establishment that ended without a key."""
         with self._pump.storing():
-            self.refusals.record(
-                EventKind.KEY_ESTABLISHMENT_FAILED,
-                Party.DEVICE,
-                Party.HUB,
-                device=device,
-                detail={"reason": reason},
-            )
+            kind, detail = EventKind.KEY_ESTABLISHMENT_FAILED, {"reason": reason}
+            self.refusals.record(kind, Party.DEVICE, Party.HUB, device=device, detail=detail)
 
     def established_keys(self) -> Mapping[Eui64, EstablishedKey]:
         """Return what is stored of every link key that is good."""
@@ -353,17 +348,16 @@ class Hub:
         """Note a leave; its job and its messages wait for it to come back."""
         self._ready.discard(device)
         with self._pump.storing():
-            self._journal.record(EventKind.DEVICE_LEFT, Party.DEVICE, Party.HUB, device=device)
+            self._admission.left(device)
 
     def radio_state_changed(self, state: RadioState, reason: str) -> None:
         """Note that the coordinator came or went; transfers go on where the devices ask."""
         with self._pump.storing():
             self._journal.record(
-                EventKind.RADIO_STATE,
-                Party.RADIO,
-                Party.HUB,
-                detail={"state": str(state), "reason": reason},
+                EventKind.RADIO_STATE, Party.RADIO, Party.HUB, detail={"state": str(state), "reason": reason}
             )
+            if state is RadioState.ONLINE and self._pump.running:
+                self._admission.resume()
 
     # -- inside ------------------------------------------------------------------------------------------
 

@@ -91,6 +91,11 @@ class JobBook:
             self._record_state(changed, reason)
         return changed
 
+    def retry_by(self, job: Job, retry_at: float) -> Job:
+        """Have a download that failed begin again at another time."""
+        with self._journal.transaction():
+            return self._change(replace(job, retry_at=retry_at))
+
     def approve(self, job: Job) -> Job:
         """Note that the device may have its last block."""
         with self._journal.transaction():

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hanota.hub.jobs import Job, JobKind, JobOptions
     from hanota.hub.library_image import LibraryImage
     from hanota.ota.block_size import DeviceModel
+    from hanota.ota.fields import ImageId
 
 
 class Priority(IntEnum):
@@ -92,6 +93,10 @@ class RadioListener(Protocol):
 
     def device_joined(self, device: Eui64) -> None:
         """Hear that a device (re)joined and its endpoints are known."""
+        ...
+
+    def join_window_closed(self, device: Eui64) -> None:
+        """Hear that a device that was expected may not join any more: its joins came to nothing."""
         ...
 
     def device_ready(self, device: Eui64) -> None:
@@ -196,6 +201,20 @@ class DeviceLogEntry:
     install_code: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class JoinWindow:
+    """How long a device of the Device Log may join."""
+
+    until: float
+    """Unix seconds."""
+    seconds: float
+    """For how long it was let."""
+
+    def left(self, now: float) -> float:
+        """Return the seconds left of it: never more than it was let, should the clock have been set back."""
+        return min(self.until - now, self.seconds)
+
+
 class Store(Protocol):
     """Durable state. Calls outside `transaction` commit by themselves; all raise StoreError."""
 
@@ -243,6 +262,42 @@ class Store(Protocol):
 
     def link_keys(self) -> Mapping[Eui64, EstablishedKey]:
         """Return what is remembered of each device's link key."""
+        ...
+
+    def put_join_window(self, device: Eui64, window: JoinWindow) -> None:
+        """Remember how long a device of the Device Log may join."""
+        ...
+
+    def remove_join_window(self, device: Eui64) -> None:
+        """Remove what is remembered of a device's join window, if there."""
+        ...
+
+    def join_windows(self) -> Mapping[Eui64, JoinWindow]:
+        """Return how long each device that is expected may join."""
+        ...
+
+    def put_leaving(self, device: Eui64, at: float) -> None:
+        """Remember that a device was removed at `at` (Unix seconds) and has not been heard to leave."""
+        ...
+
+    def remove_leaving(self, device: Eui64) -> None:
+        """Forget that a device is to leave, if there."""
+        ...
+
+    def leaving(self) -> Mapping[Eui64, float]:
+        """Return the devices that are to leave, and when each was removed."""
+        ...
+
+    def put_device_file(self, device: Eui64, image: ImageId, data: bytes) -> None:
+        """Add or replace a device specific file of a device in the Device Log, with whose entry it goes."""
+        ...
+
+    def remove_device_files(self, device: Eui64) -> None:
+        """Remove the device specific files of a device, if there."""
+        ...
+
+    def device_files(self) -> Sequence[tuple[Eui64, bytes]]:
+        """Return every device specific file and whose it is."""
         ...
 
     def put_image(self, data: bytes) -> bytes:

@@ -142,6 +142,7 @@ class Coordinator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._supervisor = None
+        await self._supervision.close_untaken()
         await self._release()
         if self._state is not RadioState.STOPPED:
             self._change_state(RadioState.STOPPED, "stopped")
@@ -207,6 +208,9 @@ class Coordinator:
 
     def remove(self, device: Eui64) -> None:
         """Tell `device`, which is not admitted any more, to leave the network, and forget its link key."""
+        if self._session is not None and device not in self._peers.placed():
+            # Its answer comes as the join of a stranger, who is told to leave.
+            self._session.app.find_device(device)
         self.expel(device)
         if self._links is not None:
             self._links.establishment.removed(device)
@@ -383,6 +387,8 @@ class Coordinator:
     def _join_refused(self, device: Eui64, reason: str) -> None:
         if self._refusals is not None:
             self._refusals.refuse(device, DEVICE_ANNCE, reason)
+        if self._listener is not None:
+            self._listener.join_window_closed(device)
 
     async def _key_is_of(self, nwk: int, device: Eui64) -> bool:
         """Tell whether the coordinator encrypts for `device`, or nobody else, what goes to `nwk`."""

@@ -40,6 +40,10 @@ class GuardedListener:
         """Tell that a device joined."""
         _guard(self._listener.device_joined, device)
 
+    def join_window_closed(self, device: Eui64) -> None:
+        """Tell that a device may not join any more."""
+        _guard(self._listener.join_window_closed, device)
+
     def device_ready(self, device: Eui64) -> None:
         """Tell that a device may be talked to."""
         _guard(self._listener.device_ready, device)

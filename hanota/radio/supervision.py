@@ -58,6 +58,7 @@ class Supervision:
 
     def __init__(self, url: RadioUrl, settings: RadioSettings, owner: Owner) -> None:
         self._url, self._settings, self._owner = url, settings, owner
+        self._untaken: Session | None = None
 
     async def open(self) -> Session:
         """Open one session; raise RadioError, or ConfigError where the user must act."""
@@ -84,11 +85,20 @@ class Supervision:
 
     def keep(self, session: Session) -> asyncio.Task[None]:
         """Start waiting for the coordinator to be lost and opening it again, until cancelled."""
+        self._untaken = session
         task = asyncio.create_task(self._keep(session), name="radio supervisor")
         task.add_done_callback(_report_failure)
         return task
 
+    async def close_untaken(self) -> None:
+        """Close the session of a task that was cancelled before its first turn: none of it has run."""
+        session, self._untaken = self._untaken, None
+        if session is not None:
+            self._owner.offline()
+            await self._close(session)
+
     async def _keep(self, session: Session) -> None:
+        self._untaken = None
         while True:
             window = asyncio.create_task(self._owner.keep_window(session.app), name="join window")
             try:

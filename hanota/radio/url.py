@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FAMILIES: Final = ("znp", "ezsp")
 """Names of the radio libraries, as zigpy uses them."""
 
+EMULATED: Final = "emulator://"
+"""What the path of a dongle in this process begins with: it is no port that another program could open."""
 _FLOW_CONTROLS: Final = {"znp": ("hardware",), "ezsp": ("hardware", "software")}
 """Software flow control swallows octets of ZNP frames; ASH escapes them."""
 _TRANSPORTS: Final = ("emulator", "socket", "tcp", "rfc2217")

@@ -31,10 +31,12 @@ _HINTS: Final = {
     sqlite3.SQLITE_CANTOPEN: "check that the folder is there and may be written",
     sqlite3.SQLITE_CORRUPT: "restore the file from a backup, or name another one",
     sqlite3.SQLITE_FULL: "free some disk space; everything up to the last commit is kept",
-    sqlite3.SQLITE_IOERR: "check the disk; everything up to the last commit is kept",
+    sqlite3.SQLITE_IOERR: "check the disk and the room on it; everything up to the last commit is kept",
     sqlite3.SQLITE_NOTADB: "name a database that hanota made, or a file that is not there yet",
     sqlite3.SQLITE_READONLY: "check the owner and the mode of the file and its folder",
 }
+_WRITING: Final = ("BEGIN", "INSERT", "UPDATE", "DELETE")
+"""How statements begin that wait for the right to write, inside no transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ class StoreSettings:
 
     busy_timeout: float = 5.0
     """Seconds to wait for another process (such as a backup) to let go, before StoreError.
-    The daemon stands still meanwhile, so it is shorter than a device's patience."""
+    The daemon stands still meanwhile, so it is shorter than a device's patience. One that holds on longer is
+    not waited for again, until it has let go."""
 
 
 class Database:
     """A connection in autocommit mode; statements between `transaction` calls commit by themselves.
 
     A file must be new, empty, or made by hanota at this schema version or an older one, which is migrated;
-    StoreError otherwise, and the file is not touched.
+    StoreError otherwise, and the file is not touched. A file that is deleted, moved or replaced while it is
+    in use is written no more: that would be lost with the process.
     """
 
     def __init__(self, path: str | Path, settings: StoreSettings) -> None:
@@ -58,6 +62,8 @@ class Database:
         self._in_transaction = False
         self._failed = False
         self._fault: StoreError | None = None
+        self._busy_timeout, self._waits = settings.busy_timeout, True
+        self._file: tuple[int, int] | None = None
         if self._name != MEMORY:
             _create_or_check(Path(path))
         try:
@@ -71,6 +77,8 @@ class Database:
         except BaseException:
             self._connection.close()
             raise
+        if self._name != MEMORY:
+            self._file = self._found()
 
     def rows(self, query: str, **values: object) -> list[Row]:
         """Run a query of `queries.sql` to its end and return its rows; raise StoreError."""
@@ -111,11 +119,26 @@ class Database:
 
     def fault(self) -> StoreError | None:
         """Return why nothing can be stored, None where something can: after a failure this tries to."""
-        if self._fault is not None and not self._in_transaction:
+        if self._in_transaction:
+            return self._fault
+        with suppress(StoreError):
+            self._refuse_elsewhere()
+        if self._fault is not None:
             with suppress(StoreError), self.transaction():
                 # It is there already, and writing it once more takes room as anything does.
                 self._run(f"PRAGMA user_version = {len(MIGRATIONS)}")
         return self._fault
+
+    def check(self) -> None:
+        """Read the file from end to end and raise StoreError where it is damaged: half a second for 100 MB.
+
+        SQLite itself notices only when it comes by a damaged page, and stores on beside it until then.
+        """
+        [(found,)] = self._run("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise StoreError(
+                f"{self._name}: the file is damaged: {found}", hint=_HINTS[sqlite3.SQLITE_CORRUPT]
+            )
 
     def close(self) -> None:
         """Close the connection; what is not committed is lost."""
@@ -125,14 +148,49 @@ class Database:
         if self._failed:
             # Neither go on nor commit: a part of what belongs together is missing already.
             raise StoreError(f"{self._name}: this transaction has failed, nothing of it is kept")
+        takes_lock = not self._in_transaction and statement.startswith(_WRITING)
+        if takes_lock:
+            self._refuse_elsewhere()
         try:
-            return self._connection.execute(statement, values or {}).fetchall()
+            rows = self._connection.execute(statement, values or {}).fetchall()
         except (sqlite3.Error, OverflowError, UnicodeError) as error:
             self._failed = self._in_transaction
             failure = self._store_error(error)
             if failure.hint is not None:  # it is the file's fault, and not the statement's
                 self._fault = failure
+            if _primary_code(error) == sqlite3.SQLITE_BUSY:
+                self._wait(waits=False)
             raise failure from error
+        if takes_lock and not self._waits:
+            self._wait(waits=True)
+        return rows
+
+    def _wait(self, *, waits: bool) -> None:
+        """Wait for another process from now on, or do not: it has been waited for once."""
+        self._waits = waits
+        milliseconds = round(self._busy_timeout * 1000) if waits else 0
+        with suppress(sqlite3.Error):
+            self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def _found(self) -> tuple[int, int] | None:
+        """Return which file has the database's name, None where there is none."""
+        try:
+            status = Path(self._name).stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise StoreError where another file has the database's name, or none."""
+        if self._file is None or (found := self._found()) == self._file:
+            return
+        what = "was deleted or moved" if found is None else "was replaced"
+        self._fault = StoreError(
+            f"{self._name}: the file {what} while it was in use, nothing is stored any more",
+            hint=f"put it back, or stop this process and restore a backup; until then /proc/{os.getpid()}/fd"
+            " has the file and its -wal",
+        )
+        raise self._fault
 
     def _prepare(self) -> None:
         version = self._version()
@@ -142,6 +200,8 @@ class Database:
         self._run("PRAGMA synchronous = FULL")
         if version < len(MIGRATIONS):
             self._migrate()
+            # Into the file itself: one that is copied without its WAL is known for a database all the same.
+            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _version(self) -> int:
         application: int = self._run("PRAGMA application_id")[0][0]
@@ -171,9 +231,12 @@ class Database:
             self._run(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def _store_error(self, error: Exception) -> StoreError:
-        # The low octet is the primary result code; errors of the Python module carry none.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        return StoreError(f"{self._name}: {error}", hint=_HINTS.get(code))
+        return StoreError(f"{self._name}: {error}", hint=_HINTS.get(_primary_code(error)))
+
+
+def _primary_code(error: Exception) -> int:
+    """Return the primary result code, the low octet; errors of the Python module carry none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _create_or_check(path: Path) -> None:

@@ -12,6 +12,7 @@ from hanota.eui64 import Eui64
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hanota.dcc.product_entry import ProductKey
     from hanota.store.database import Database, Row
 
 _ANY: Final = -1
@@ -67,8 +68,8 @@ class SqliteInventoryStore:
         self._database.rows(
             "put_product",
             device_type=entry.device_type,
-            manufacturer_code=_ANY if entry.manufacturer_code is None else entry.manufacturer_code,
-            image_type=_ANY if entry.image_type is None else entry.image_type,
+            manufacturer_code=_stored(entry.manufacturer_code),
+            image_type=_stored(entry.image_type),
             model=entry.model,
             firmware_version=entry.firmware_version,
             manufacturer_image_hash=entry.manufacturer_image_hash,
@@ -77,6 +78,21 @@ class SqliteInventoryStore:
             gbcs_version=entry.gbcs_version,
             status=entry.status,
         )
+
+    def remove_product(self, key: ProductKey) -> None:
+        """Remove an entry, if there."""
+        self._database.rows(
+            "remove_product",
+            device_type=key.device_type,
+            manufacturer_code=_stored(key.manufacturer_code),
+            image_type=_stored(key.image_type),
+            model=key.model,
+            firmware_version=key.firmware_version,
+        )
+
+
+def _stored(code: int | None) -> int:
+    return _ANY if code is None else code
 
 
 def _record(row: Row) -> DeviceRecord:

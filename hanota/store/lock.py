@@ -78,7 +78,8 @@ def _locked(path: Path) -> int:
 
 def _refusal(path: Path, holder: bytes | None, error: OSError) -> StoreError:
     if holder is None:
-        return StoreError(f"{path}: {error.strerror or error}")
+        hint = "free some disk space" if error.errno == errno.ENOSPC else "check the folder's file system"
+        return StoreError(f"{path}: {error.strerror or error}", hint=hint)
     # A pid is digits; whatever else stands there is not shown.
     who = f"process {holder.decode()}" if holder.isdigit() else "another process"
     database = str(path).removesuffix(SUFFIX)

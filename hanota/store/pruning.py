@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DAY: Final = 24 * 3600.0
+_SCANNED: Final = 50
+"""How many times the rows of one step are looked at where the oldest are of a time to come: some ms."""
 _ENDED: Final = json.dumps([state for state in JobState if state.is_end])
 
 
@@ -107,7 +109,7 @@ class Pruning:
         with self._database.transaction():
             # In this order: a job has to be rid of its events, an image of its jobs.
             removed = (
-                self._remove_events(now - settings.events_days * DAY),
+                self._remove_events(now - settings.events_days * DAY, now),
                 self._remove_jobs(now - settings.jobs_days * DAY),
                 self._remove_images(now - settings.images_days * DAY),
                 self._remove_requests(now - settings.requests_days * DAY),
@@ -118,13 +120,25 @@ class Pruning:
         pruned.requests += removed[3]
         return settings.rows in removed
 
-    def _remove_events(self, before: float) -> int:
+    def _remove_events(self, before: float, now: float) -> int:
+        """Remove a prefix; an event of a time to come is as old as the first after it that is of none.
+
+        It was noted before the machine's clock was set back, and would else keep all that follows.
+        """
+        rows = self._database.rows("oldest_events", limit=self._settings.rows)
         last = None
         count = 0
-        for seq, at in self._database.rows("oldest_events", limit=self._settings.rows):
-            if at >= before:
+        for number, (seq, at) in enumerate(rows, 1):
+            if before <= at <= now:
                 break
-            last, count = seq, count + 1
+            if at < before:
+                last, count = seq, number
+        else:
+            if last is None and rows:
+                scanned = _SCANNED * self._settings.rows
+                follows = self._database.rows("first_event_until", scanned=scanned, now=now)
+                if follows and follows[0][0] < before:
+                    last, count = rows[-1][0], len(rows)
         if last is not None:
             self._database.rows("remove_events", seq=last)
         return count

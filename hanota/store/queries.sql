@@ -29,6 +29,37 @@ DELETE FROM link_key WHERE device = :device;
 -- name: link_keys
 SELECT device, coordinator, suite, fingerprint, at FROM link_key ORDER BY device;
 
+-- name: put_join_window
+INSERT INTO join_window (device, until, seconds) VALUES (:device, :until, :seconds)
+ON CONFLICT (device) DO UPDATE SET until = excluded.until, seconds = excluded.seconds;
+
+-- name: remove_join_window
+DELETE FROM join_window WHERE device = :device;
+
+-- name: join_windows
+SELECT device, until, seconds FROM join_window ORDER BY device;
+
+-- name: put_leaving
+INSERT INTO leaving (device, at) VALUES (:device, :at)
+ON CONFLICT (device) DO UPDATE SET at = excluded.at;
+
+-- name: remove_leaving
+DELETE FROM leaving WHERE device = :device;
+
+-- name: leaving
+SELECT device, at FROM leaving ORDER BY device;
+
+-- name: put_device_file
+INSERT INTO device_file (device, manufacturer_code, image_type, file_version, data)
+VALUES (:device, :manufacturer_code, :image_type, :file_version, :data)
+ON CONFLICT (device, manufacturer_code, image_type, file_version) DO UPDATE SET data = excluded.data;
+
+-- name: remove_device_files
+DELETE FROM device_file WHERE device = :device;
+
+-- name: device_files
+SELECT device, data FROM device_file ORDER BY device, manufacturer_code, image_type, file_version;
+
 -- name: put_image
 INSERT INTO image (digest, data) VALUES (:digest, :data)
 ON CONFLICT (digest) DO UPDATE SET data = excluded.data WHERE length(image.data) = 0;
@@ -204,10 +235,18 @@ DO UPDATE SET manufacturer_image_hash = excluded.manufacturer_image_hash,
        maximum_hardware_version = excluded.maximum_hardware_version,
        gbcs_version = excluded.gbcs_version, status = excluded.status;
 
+-- name: remove_product
+DELETE FROM product
+WHERE device_type = :device_type AND manufacturer_code = :manufacturer_code AND image_type = :image_type
+      AND model = :model AND firmware_version = :firmware_version;
+
 -- Pruning: of event, job, image and library, handled_request what is old.
 
 -- name: oldest_events
 SELECT seq, at FROM event ORDER BY seq LIMIT :limit;
+
+-- name: first_event_until
+SELECT at FROM (SELECT at FROM event ORDER BY seq LIMIT :scanned) WHERE at <= :now LIMIT 1;
 
 -- name: remove_events
 DELETE FROM event WHERE seq <= :seq;

@@ -11,7 +11,7 @@ from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
 from hanota.hub.library_image import LibraryImage, SignatureState
-from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
+from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey, JoinWindow
 from hanota.ota.block_size import DeviceModel
 from hanota.ota.fields import ImageId
 from hanota.ota.header import HardwareVersions
@@ -126,6 +126,52 @@ class SqliteStore:
     def link_keys(self) -> Mapping[Eui64, EstablishedKey]:
         """Return what is remembered of each device's link key."""
         return dict(self._database.read(_link_key, "link_keys"))
+
+    def put_join_window(self, device: Eui64, window: JoinWindow) -> None:
+        """Remember how long a device of the Device Log may join; it goes with its entry."""
+        self._database.rows("put_join_window", device=device, until=window.until, seconds=window.seconds)
+
+    def remove_join_window(self, device: Eui64) -> None:
+        """Remove what is remembered of a device's join window, if there."""
+        self._database.rows("remove_join_window", device=device)
+
+    def join_windows(self) -> Mapping[Eui64, JoinWindow]:
+        """Return how long each device that is expected may join."""
+        return dict(self._database.read(_join_window, "join_windows"))
+
+    def put_leaving(self, device: Eui64, at: float) -> None:
+        """Remember that a device was removed at `at` (Unix seconds) and has not been heard to leave."""
+        self._database.rows("put_leaving", device=device, at=at)
+
+    def remove_leaving(self, device: Eui64) -> None:
+        """Forget that a device is to leave, if there."""
+        self._database.rows("remove_leaving", device=device)
+
+    def leaving(self) -> Mapping[Eui64, float]:
+        """Return the devices that are to leave, and when each was removed."""
+        return dict(self._database.read(_leaving, "leaving"))
+
+    def put_device_file(self, device: Eui64, image: ImageId, data: bytes) -> None:
+        """Add or replace a device specific file of a device in the Device Log, with whose entry it goes.
+
+        Raise StoreError for a device that has none.
+        """
+        self._database.rows(
+            "put_device_file",
+            device=device,
+            manufacturer_code=image.manufacturer_code,
+            image_type=image.image_type,
+            file_version=image.file_version,
+            data=data,
+        )
+
+    def remove_device_files(self, device: Eui64) -> None:
+        """Remove the device specific files of a device, if there."""
+        self._database.rows("remove_device_files", device=device)
+
+    def device_files(self) -> Sequence[tuple[Eui64, bytes]]:
+        """Return every device specific file and whose it is."""
+        return self._database.read(_device_file, "device_files")
 
     def put_image(self, data: bytes) -> bytes:
         """Store an Upgrade Image once by content and return its SHA-256."""
@@ -289,6 +335,21 @@ def _device_log_entry(row: Row) -> DeviceLogEntry:
 def _link_key(row: Row) -> tuple[Eui64, EstablishedKey]:
     device, coordinator, suite, fingerprint, at = row
     return Eui64(device), EstablishedKey(Eui64(coordinator), suite, fingerprint, at)
+
+
+def _join_window(row: Row) -> tuple[Eui64, JoinWindow]:
+    device, until, seconds = row
+    return Eui64(device), JoinWindow(until, seconds)
+
+
+def _leaving(row: Row) -> tuple[Eui64, float]:
+    device, at = row
+    return Eui64(device), at
+
+
+def _device_file(row: Row) -> tuple[Eui64, bytes]:
+    device, data = row
+    return Eui64(device), data
 
 
 def _job(row: Row) -> Job:

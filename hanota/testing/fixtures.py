@@ -88,17 +88,27 @@ def power(request: pytest.FixtureRequest, rig: Rig) -> DevicePower:
 
     device = _the_device(request, rig, "power")
     if device.power is None:
-        pytest.skip(f"{device.name} is switched by hand: run it where somebody is at the terminal")
+        by_hand = "it is switched by hand: run it where somebody is at the terminal"
+        pytest.skip(f"needs the power of {device.name}: {_why(request, device, 'power', by_hand)}")
     return DevicePower(rig, device)
 
 
 @pytest.fixture
 def console(request: pytest.FixtureRequest, rig: Rig) -> Console:
     """Return the debug console of the device the test is about: expect, send_line."""
-    found = _the_device(request, rig, "console").console
-    if found is None:
-        pytest.skip("the device has no console: `console` in its table of the bench file")
-    return found
+    device = _the_device(request, rig, "console")
+    if device.console is None:
+        missing = "name `console` in its table of the bench file"
+        pytest.skip(f"needs the console of {device.name}: {_why(request, device, 'console', missing)}")
+    return device.console
+
+
+def _why(request: pytest.FixtureRequest, device: RigDevice, driver: str, words: str) -> str:
+    """Return why the device has no such driver: `words`, unless labgrid was asked for one."""
+    from hanota.testing.labgrid_targets import LACKING  # noqa: PLC0415  # with its rig
+
+    lacking: str = request.node.stash.get(LACKING, {}).get((device.name, driver), words)
+    return lacking
 
 
 def _the_device(request: pytest.FixtureRequest, rig: Rig, driver: str) -> RigDevice:

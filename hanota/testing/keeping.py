@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME: Final = 120
 """Characters of a folder's name before its digest; file systems take 255 octets."""
+_ODD: Final = re.compile(r"[^A-Za-z0-9_.\[\]-]+")
+"""What does not go into a folder's name."""
 _LEFT: Final = pytest.StashKey["Path"]()
 _FAILED: Final = pytest.StashKey[bool]()
 
@@ -75,7 +77,9 @@ def _again(session: Session, radio: Radio, folder: Path | None) -> str:
 
 
 def _folder_name(nodeid: str) -> str:
-    name = re.sub(r"[^A-Za-z0-9_.\[\]-]+", "-", nodeid)
-    if len(name) <= _LONGEST_NAME:
+    """Return a name of its own for a test's folder, whatever stands in the test's parameters."""
+    name = _ODD.sub("-", nodeid)
+    test = nodeid.rsplit("::", 1)[-1].partition("[")[2]
+    if len(name) <= _LONGEST_NAME and not _ODD.search(test):
         return name
     return f"{name[:_LONGEST_NAME]}-{sha256(nodeid.encode()).hexdigest()[:8]}"

@@ -17,6 +17,16 @@ N = TypeVar("N", int, float)
 EMULATED: Final = ("znp", "ezsp")
 """The emulated dongles, on both of which a test runs where no option says otherwise."""
 BENCH_VARIABLE: Final = "HANOTA_BENCH"
+_INI_FILES: Final = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+"""Where pytest reads its settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,25 @@ def read_options(config: pytest.Config) -> Options:
         power_off=_number(config, "--power-off", "hanota_power_off", float),
         allow_destructive=config.getini("hanota_allow_destructive") if destructive is None else destructive,
     )
+
+
+def lost_ini(config: pytest.Config) -> str | None:
+    """Return words where pytest has read no ini file because it took a path of ours for one of tests.
+
+    It looks where the paths on its command line are, before it knows which of them belong to options.
+    """
+    here = config.invocation_params.dir
+    if config.inipath is not None or not any((here / name).exists() for name in _INI_FILES):
+        return None
+    for option in ("--bench", "--artifacts"):
+        given = config.getoption(option)
+        if (
+            given
+            and given in config.invocation_params.args
+            and not Path(given).absolute().is_relative_to(here)
+        ):
+            return f"pytest read no ini file: it took {option} {given} for tests; write {option}={given}"
+    return None
 
 
 def _path(config: pytest.Config, option: str, variable: str | None, ini: str) -> Path | None:

@@ -13,12 +13,16 @@ import pytest
 from hanota.errors import ConfigError
 from hanota.testing import fixtures
 from hanota.testing.keeping import reported
-from hanota.testing.options import add_options, read_options
+from hanota.testing.options import add_options, lost_ini, read_options
 from hanota.testing.selection import parametrised, reason_to_skip
 from hanota.testing.session import SESSION, Session
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from xdist.remote import Producer
+
+    from hanota.testing.scheduling import DongleScheduling
 
 MARKERS = (
     "hardware: runs on metal only; it is skipped without --radio URL",
@@ -77,9 +81,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[SESSION].close()
 
 
-def pytest_report_header(config: pytest.Config) -> str | None:
-    """Tell what tests run on, where the user has chosen."""
-    return config.stash[SESSION].header()
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Tell what tests run on, where the user has chosen, and what went wrong in the choosing."""
+    lost = lost_ini(config)
+    told = (config.stash[SESSION].header(), None if lost is None else f"hanota: {lost}")
+    return [line for line in told if line is not None]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> DongleScheduling | None:
+    """Keep the tests of a dongle in one worker of pytest-xdist."""
+    session = config.stash[SESSION]
+    if not session.metal:
+        return None
+    from hanota.testing.scheduling import DongleScheduling  # noqa: PLC0415  # imports pytest-xdist
+
+    return DongleScheduling(config, log, session.radios)
 
 
 @pytest.hookimpl(wrapper=True)

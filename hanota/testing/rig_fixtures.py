@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from hanota.errors import ConfigError, HanotaError, RadioError
+from hanota.testing.labgrid_targets import labgrid_targets_of, take_up_labgrid
 from hanota.testing.selection import RADIO
 from hanota.testing.session import SESSION, error_words
 
@@ -46,17 +47,17 @@ async def rig(
             from hanota.conformance.rig import open_rig  # noqa: PLC0415  # loads the radio libraries
 
             options = _rig_options(request, session, _hanota_radio, kept, tmp_path_factory)
+            targets = labgrid_targets_of(request, session)
             opened = await stack.enter_async_context(_held(open_rig(options)))
-            if session.labgrid and session.metal:
-                await _take_up_labgrid(request, opened, kept, stack)
+            await take_up_labgrid(request, opened, targets, kept, stack)
         except HanotaError as error:
             if _is_bench_fault(error):
                 session.found_broken(_hanota_radio, error_words(error))
             pytest.fail(f"no bench: {error_words(error)}", pytrace=_hanota_radio.emulated)
         await _note(request.node, opened, _hanota_radio, session)
+        first = _first_job_to_come(opened)
         yield opened
-        hashes = {job.manufacturer_image_hash.hex() for job in opened.store.jobs()}
-        request.node.user_properties += [("image", digest) for digest in sorted(hashes)]
+        _conclude(request.node, opened, first)
     if kept is not None:
         _keep(opened, kept)
 
@@ -124,6 +125,7 @@ def _rig_options(
     return replace(
         options,
         bench=session.bench or Bench(),
+        dongle=session.dongles.get(radio.name),
         lab=None if session.bench is not None and session.bench.device else memory / "lab",
         database=memory / "hub.sqlite",
         prompt=asker(request.config),
@@ -153,32 +155,29 @@ async def _held(context: AbstractAsyncContextManager[Rig]) -> AsyncIterator[Rig]
         await task
 
 
-async def _take_up_labgrid(
-    request: pytest.FixtureRequest, rig: Rig, kept: Path | None, stack: AsyncExitStack
-) -> None:
-    """Give the device that is labgrid's target the drivers that its bench file does not name."""
-    from hanota.bench.labgrid_console import labgrid_console  # noqa: PLC0415  # where it is there
-    from hanota.bench.power import LabgridPower  # noqa: PLC0415  # beside it
-
-    target = request.getfixturevalue("target")
-    device = rig.devices.get(target.name) or next(iter(rig.devices.values()), None)
-    if device is None:
-        return
-    if device.power is None:
-        device.power = LabgridPower(target)
-    if device.console is None:
-        log = None if kept is None else kept / f"{device.name}.console.log"
-        device.console = await stack.enter_async_context(labgrid_console(target, device.name, log=log))
-
-
 async def _note(item: pytest.Item, rig: Rig, radio: Radio, session: Session) -> None:
-    """Write into the test's report what it ran on."""
+    """Write into the test's report what it ran on, and remember the dongle for the next."""
     facts = await rig.coordinator.facts()
+    session.dongles[radio.name] = facts.eui64
     item.user_properties += [("radio", radio.url), ("firmware", facts.firmware)]
     if facts.network is not None:
         item.user_properties.append(("channel", facts.network.channel))
     if radio.emulated:
         item.user_properties.append(("seed", session.options.seed))
+
+
+def _first_job_to_come(rig: Rig) -> int:
+    return max((job.id for job in rig.store.jobs()), default=0) + 1
+
+
+def _conclude(item: pytest.Item, rig: Rig, first_job: int) -> None:
+    """Note the images of a test's jobs, and end those under way: the next test is not to come upon them."""
+    jobs = [job for job in rig.store.jobs() if job.id >= first_job]
+    digests = {job.manufacturer_image_hash.hex() for job in jobs}
+    item.user_properties += [("image", digest) for digest in sorted(digests)]
+    for job in jobs:
+        if not job.state.is_end:
+            rig.hub.cancel(job.device, "the test that began it has ended")
 
 
 def _keep(rig: Rig, kept: Path) -> None:

@@ -35,7 +35,7 @@ def parametrised(session: Session, metafunc: pytest.Metafunc) -> Iterator[None]:
     fitting = [radio for radio in session.radios if radio.family in families]
     metafunc.parametrize(
         RADIO,
-        [_param(metafunc.config, radio) for radio in fitting or session.radios],
+        [pytest.param(radio, id=radio.name) for radio in fitting or session.radios],
         indirect=True,
         scope="function",
     )
@@ -103,13 +103,6 @@ def _lacks(session: Session, item: pytest.Item) -> str | None:
 def _has(session: Session, name: str, driver: str) -> bool:
     entry = session.device(name)
     return entry is None or getattr(entry, driver) is not None or session.labgrid
-
-
-def _param(config: pytest.Config, radio: Radio) -> object:
-    # The tests of one dongle go to one worker of pytest-xdist.
-    grouped = not radio.emulated and config.pluginmanager.hasplugin("xdist")
-    marks = [pytest.mark.xdist_group(radio.name)] if grouped else []
-    return pytest.param(radio, id=radio.name, marks=marks)
 
 
 def radio_of(item: pytest.Item) -> Radio | None:

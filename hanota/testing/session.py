@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from hanota.bench.port_lock import PortLock
 from hanota.errors import ConfigError, HanotaError
-from hanota.testing.locks import PortLock
 from hanota.testing.radios import chosen_radios
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hanota.bench.bench_file import Bench, DeviceEntry
+    from hanota.eui64 import Eui64
     from hanota.testing.options import Options
     from hanota.testing.radios import Radio
 
 MADE_IMAGES: Final = "made-images"
 """The feature of a bench whose devices are emulated, somewhere behind its port."""
+_LABGRID: Final = "lg_env"
+"""labgrid's option --lg-env, by which its plugin is known, however it was loaded."""
+LABGRID_VARIABLE: Final = "LG_ENV"
+"""What labgrid reads where --lg-env names no environment file."""
 EMULATED_FEATURES: Final = frozenset(("ppmid", "hcalcs", "power", "console", MADE_IMAGES))
 """What the emulated bench has."""
 
@@ -35,6 +41,8 @@ class Session:
 
             self.bench = read_bench(options.bench)
         self.radios = chosen_radios(options, self.bench)
+        self.dongles: dict[str, Eui64] = {}
+        """The EUI-64 of each dongle that a test has had, by its name."""
         self._config = config
         self._broken: dict[str, str] = {}
         self._memories: dict[str, Path] = {}
@@ -51,7 +59,8 @@ class Session:
         if not (options.radios or options.bench or options.artifacts):
             return None
         words = [f"radio {', '.join(f'{each.url}' for each in self.radios)}"]
-        words.append(f"bench {options.bench}" if self.metal else f"emulated, seed {options.seed}")
+        bench = "no bench file" if options.bench is None else f"bench {options.bench}"
+        words.append(bench if self.metal else f"emulated, seed {options.seed}")
         if options.artifacts is not None:
             words.append(f"artifacts in {options.artifacts}")
         return f"hanota: {'; '.join(words)}"
@@ -63,8 +72,11 @@ class Session:
         config = self._config
         if not self.metal or config.option.collectonly or hasattr(config, "workerinput"):
             return  # the workers of pytest-xdist run on what their controller has locked
-        if config.getoption("numprocesses", None) and config.getoption("dist", "no") != "loadgroup":
-            raise ConfigError("a dongle has one user, and -n has several", hint="add --dist loadgroup")
+        # -n has set this to `load`; --tx has it too.
+        if config.getoption("dist", "no") not in {"no", "loadgroup"}:
+            raise ConfigError(
+                "a dongle has one user, and pytest-xdist has several", hint="add --dist loadgroup"
+            )
         for radio in self.radios:
             self._locks.append(PortLock(radio.port).take())
 
@@ -109,8 +121,8 @@ class Session:
     @property
     def labgrid(self) -> bool:
         """Tell whether labgrid is there and has an environment, whose target may have power and console."""
-        config = self._config
-        return config.pluginmanager.hasplugin("labgrid") and bool(config.getoption("lg_env", None))
+        options = vars(self._config.option)
+        return _LABGRID in options and bool(options[_LABGRID] or os.environ.get(LABGRID_VARIABLE))
 
     # -- a bench that is broken --------------------------------------------------------------------------
 

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 from hanota.errors import LocalProtocolError
 
-DIGEST_OCTETS: Final = 16
 _BLOCK: Final = 16
 _SHORT_LENGTH_LIMIT: Final = 1 << 16
 """Message bits from which B.6 gives the length 32 bits instead of 16."""

@@ -48,6 +48,7 @@ ROLES = {
     "list_products": Role.OBSERVER,
     "put_product": Role.OPERATOR,
     "withdraw_product": Role.ACTIVATOR,
+    "remove_product": Role.ACTIVATOR,
     "list_events": Role.OBSERVER,
     "stream_events": Role.OBSERVER,
     "list_audit": Role.ACTIVATOR,

@@ -290,3 +290,18 @@ def test_a_row_that_cannot_be_kept_is_an_error() -> None:
     with pytest.raises(StoreError):
         SqliteAuditStore(store.database).add_audit(row)
     store.close()
+
+
+@virtual
+async def test_the_newest_rows_are_read_and_the_number_of_the_last_is_told() -> None:
+    async with bench() as api:
+        empty = await api.get("/audit", params={"newest": 2})
+        assert (empty["rows"], empty["next"], empty["last"]) == ([], None, 0)
+        for number in range(5):
+            api.audit.record("me", "operator", "act", f"target {number}", "done")
+        page = await api.get("/audit", params={"newest": 2})
+        assert [row["target"] for row in page["rows"]] == ["target 3", "target 4"]
+        assert (page["next"], page["last"]) == (None, 5)
+        later = await api.get("/audit", params={"newest": 3, "after": 4})
+        assert [row["seq"] for row in later["rows"]] == [5]
+        assert (await api.ask("GET", "/audit", params={"newest": 0})).status_code == 422

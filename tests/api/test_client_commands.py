@@ -126,6 +126,8 @@ def test_an_activation_is_dated_ahead_and_cancelled() -> None:
         dated = daemon.client("activate", "1", "--at", "2030-01-15T09:00:00Z", "--yes", "--json")
         assert dated.exit_code == 0, dated.output
         assert json.loads(dated.stdout)["response_code"] == "I99"
+        told = daemon.client("activate", "1", "--at", "2030-01-16T09:00:00Z", "--yes")
+        assert "job 1: activating at 2030-01-16T09:00:00.000Z" in told.stdout
         cancelled = daemon.client("activate", "1", "--cancel", answer="y\n")
         assert cancelled.exit_code == 0, cancelled.output
         assert "cancel the activation of version 01000001" in cancelled.stderr
@@ -353,7 +355,7 @@ def test_a_daemon_behind_tls_is_spoken_to_by_its_certificate_alone(tmp_path: Pat
     with served(tls=file) as daemon:
         stranger = daemon.client("status")
         assert stranger.exit_code == 3
-        assert "not trusted" in stranger.stderr
+        assert "signed by itself, and not known" in stranger.stderr
         assert "--ca" in stranger.stderr
         known = daemon.client("--ca", str(file), "status")
         assert known.exit_code == 0, known.output

@@ -143,7 +143,6 @@ async def test_whatever_answers_in_the_daemon_s_place_is_told(response: httpx.Re
     ("error", "message", "hint"),
     [
         (httpx.ConnectError("refused"), "no daemon at", "hanota run"),
-        (httpx.ConnectError("CERTIFICATE_VERIFY_FAILED"), "not trusted", "--ca"),
         (httpx.ReadTimeout("slow"), "did not answer in time", "may be done all the same"),
         (httpx.RemoteProtocolError("gone"), "was lost", "hanota client status"),
     ],

@@ -5,71 +5,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from hanota.api.delivery_post import DocumentPoster, NotDeliveredError
 from hanota.api.delivery_settings import DeliverySettings
-from hanota.clock import SystemClock
-from hanota.timestamps import utc
+from tests.tls_support import Authority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-class Authority:
-    """A certificate authority with one certificate of each kind, in PEM files."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self._key = name, ec.generate_private_key(ec.SECP256R1())
-        self._folder = folder
-        self.file = folder / f"{name}.pem"
-        certificate = self._sign(name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-        self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
-
-    def issue(self, name: str) -> Path:
-        """Return a PEM file of a certificate for 127.0.0.1 and of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        certificate = self._sign(name, key, address)
-        file = self._folder / f"{self.name} {name}.pem"
-        file.write_bytes(
-            certificate.public_bytes(Encoding.PEM)
-            + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
-        return file
-
-    def _sign(
-        self, name: str, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType
-    ) -> x509.Certificate:
-        subject, issuer = (
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, value)]) for value in (name, self.name)
-        )
-        now = utc(SystemClock().now())
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(extension, critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
-            .sign(self._key, hashes.SHA256())
-        )
 
 
 @asynccontextmanager
@@ -98,7 +44,7 @@ async def receiver(certificate: Path, clients: Path | None = None) -> AsyncItera
 async def test_an_address_of_a_known_authority_takes_documents(tmp_path: Path) -> None:
     authority = Authority("authority", tmp_path)
     async with (
-        receiver(authority.issue("receiver")) as (address, documents),
+        receiver(authority.issue("receiver").file) as (address, documents),
         DocumentPoster(DeliverySettings(ca_file=authority.file)) as poster,
     ):
         assert await poster.post(address, b"<document/>") == 204
@@ -108,10 +54,10 @@ async def test_an_address_of_a_known_authority_takes_documents(tmp_path: Path) -
 
 async def test_an_address_of_another_authority_or_of_none_given_gets_nothing(tmp_path: Path) -> None:
     authority, another = Authority("authority", tmp_path), Authority("another", tmp_path)
-    async with receiver(authority.issue("receiver")) as (address, documents):
+    async with receiver(authority.issue("receiver").file) as (address, documents):
         for settings in (DeliverySettings(), DeliverySettings(ca_file=another.file)):
             async with DocumentPoster(settings) as poster:
-                with pytest.raises(NotDeliveredError, match="certificate verify failed"):
+                with pytest.raises(NotDeliveredError, match="of an authority that is not known"):
                     await poster.post(address, b"<document/>")
 
     assert documents == []
@@ -119,8 +65,8 @@ async def test_an_address_of_another_authority_or_of_none_given_gets_nothing(tmp
 
 async def test_a_client_certificate_is_shown_to_an_address_that_asks_for_one(tmp_path: Path) -> None:
     authority = Authority("authority", tmp_path)
-    settings = DeliverySettings(ca_file=authority.file, client_certificate=authority.issue("hanota"))
-    async with receiver(authority.issue("receiver"), authority.file) as (address, documents):
+    settings = DeliverySettings(ca_file=authority.file, client_certificate=authority.issue("hanota").file)
+    async with receiver(authority.issue("receiver").file, authority.file) as (address, documents):
         async with DocumentPoster(settings) as poster:
             assert await poster.post(address, b"<document/>") == 204
         async with DocumentPoster(DeliverySettings(ca_file=authority.file)) as poster:
@@ -132,7 +78,7 @@ async def test_a_client_certificate_is_shown_to_an_address_that_asks_for_one(tmp
 
 async def test_an_address_where_nobody_listens_and_one_that_is_none_are_told(tmp_path: Path) -> None:
     authority = Authority("authority", tmp_path)
-    async with receiver(authority.issue("receiver")) as (address, _):
+    async with receiver(authority.issue("receiver").file) as (address, _):
         pass
     async with DocumentPoster(DeliverySettings(ca_file=authority.file)) as poster:
         for nowhere in (address, "https://", "ftp://127.0.0.1/duis", "no address"):

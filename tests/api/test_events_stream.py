@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.api.access import Role
-from hanota.api.events_stream import EventFilter, EventStreamSettings, last_number, search
+from hanota.api.events_stream import EventStreamSettings
+from hanota.api.journal_search import EventFilter, last_number, search
 from hanota.api.settings import ApiSettings
 from hanota.errors import StoreError
 from hanota.hub.events import EventKind, Party

@@ -13,7 +13,7 @@ from hanota.dcc.service_users import ServiceUser, ServiceUsers
 from hanota.dcc.signing import DccSigner
 from hanota.demo.assembly import assembled
 from hanota.demo.bench import make_bench
-from hanota.demo.parties import BROKER, HUB, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.demo.plan import plan_of
 from hanota.demo.scenario import Scenario
 from hanota.duis.build import build_request
@@ -26,6 +26,7 @@ from hanota.gbcs.crypto import sign
 from hanota.gbcs.key_files import read_certificate, read_private_key
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.message import Message
+from hanota.gbcs.reference_test_data import BROKER, HUB, SUPPLIER
 from hanota.hub.journal import Journal
 from hanota.ota.image import ImageShape, parse_image
 from hanota.store.store import SqliteStore

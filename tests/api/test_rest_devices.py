@@ -180,9 +180,9 @@ async def test_a_product_is_listed_and_withdrawn() -> None:
         assert (await api.get("/products", Role.OBSERVER))["products"] == [listed]
         other = await api.ask("POST", "/products", json={**entry, "manufacturer_image_hash": "00" * 32})
         assert other.status_code == 409
-        response = await api.ask("DELETE", f"/products/{listed['manufacturer_image_hash']}")
-        assert response.json()["products"][0]["status"] == "Withdrawn"
-        assert (await api.ask("DELETE", f"/products/{'11' * 32}")).status_code == 404
+        withdraw = f"/products/{listed['manufacturer_image_hash']}/withdraw"
+        assert (await api.post(withdraw))["products"][0]["status"] == "Withdrawn"
+        assert (await api.ask("POST", f"/products/{'11' * 32}/withdraw")).status_code == 404
         for wrong in ({"firmware_version": "1"}, {"device_type": "TV"}, {"manufacturer_code": -1}, {"x": 1}):
             assert (await api.ask("POST", "/products", json={**entry, **wrong})).status_code == 422
 

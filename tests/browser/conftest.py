@@ -55,6 +55,7 @@ def picture(pytestconfig: pytest.Config) -> Callable[[Page, str], None]:
         if wanted:
             for told in page.locator("#notice, #fault").all():
                 told.evaluate("(told) => { told.textContent = ''; }")
+            page.mouse.move(0, 0)
             page.screenshot(path=PICTURES / f"{name}.png")
 
     return take

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hanota.api.access import Role
-from hanota.hub.jobs import JobKind
-from tests.browser_support import PHONE, TOKENS, WIDE, running, until, visiting
+from tests.browser_places import PLACES, furnished, open_place
+from tests.browser_support import PHONE, WIDE
+from tests.npm_support import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,22 +18,21 @@ if TYPE_CHECKING:
 
     from tests.browser_support import Visitor
 
-CHECKS = (Path(__file__).parent / "checks.js").read_text()
-PLACES = ("login", "bench", "images", "alerts", "journal", "job", "start", "activate", "message", "add")
-"""Every view and the dialogs."""
-CCS08 = re.compile("CCS08 alert")
+HERE = Path(__file__).parent
+CHECKS = (HERE / "checks.js").read_text()
+AXE = [HERE / "axe" / name for name in ("package.json", "package-lock.json")]
+AXE_TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+"""The rules: WCAG 2.2 at level AA, and what axe-core holds to be good practice."""
+AXE_RUN = """async (tags) => {
+    const { violations } = await axe.run(document, { runOnly: { type: "tag", values: tags } });
+    return violations.map(({ id, help, nodes }) => [id, help, ...nodes.map(({ html }) => html)].join(" | "));
+}"""
 
 
 @pytest.fixture(scope="module")
 def visitor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    """A page of a bench whose HCALCS waits to be activated: each view has something to show."""
-    with (
-        running(tmp_path_factory.mktemp("bench")) as bench,
-        visiting(browser, bench.url) as visitor,
-    ):
-        visitor.log_in()
-        card = visitor.start_update(bench, JobKind.HCALCS)
-        until(card.locator(".state"), "held")
+    """A page of a bench that has something to show in each view."""
+    with furnished(browser, tmp_path_factory.mktemp("bench")) as visitor:
         yield visitor
 
 
@@ -45,39 +43,16 @@ def place(request: pytest.FixtureRequest, visitor: Visitor) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def axe(pytestconfig: pytest.Config) -> str:
+    """axe-core as a script."""
+    folder = installed(pytestconfig, "axe", AXE)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
 def resize(page: Page, size: tuple[int, int]) -> None:
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
-
-
-def open_place(visitor: Visitor, place: str) -> None:
-    """Open `place` as somebody who has come anew."""
-    page = visitor.page
-    page.emulate_media(color_scheme="light")
-    if place == "login":
-        page.evaluate("sessionStorage.clear()")
-    else:
-        page.evaluate("(token) => sessionStorage.setItem('hanota.token', token)", TOKENS[Role.ACTIVATOR])
-    view = {"job": "job/1", "message": "job/1"}.get(place, place)
-    page.evaluate("(view) => { location.hash = view; }", view)
-    page.reload()
-    shown = {
-        "login": page.get_by_label("Token"),
-        "job": page.get_by_role("button", name=CCS08),
-        "message": page.get_by_role("button", name=CCS08),
-    }
-    shown.get(place, page.locator(".card, .row").first).wait_for()
-    openers: dict[str, str | re.Pattern[str]] = {
-        "start": "Start an update…",
-        "add": "Add a device…",
-        "activate": "Activate job",
-        "message": CCS08,
-    }
-    if place in openers:
-        page.get_by_role("button", name=openers[place]).first.click()
-        page.get_by_role("dialog").wait_for()
-    if place == "message":
-        page.get_by_role("dialog").get_by_text("GBCS CCS08").wait_for()
 
 
 def test_every_text_has_the_contrast_of_wcag_aa(visitor: Visitor, place: str) -> None:
@@ -86,6 +61,22 @@ def test_every_text_has_the_contrast_of_wcag_aa(visitor: Visitor, place: str) ->
         texts: list[dict[str, Any]] = visitor.page.evaluate(f"{CHECKS}; contrasts()")
         assert len(texts) > 2, place
         assert [text for text in texts if text["ratio"] < text["needed"]] == [], scheme
+
+
+@pytest.mark.usefixtures("place")
+def test_axe_finds_nothing_in_light_and_dark_wide_and_on_a_phone(visitor: Visitor, axe: str) -> None:
+    page = visitor.page
+    page.evaluate(axe)
+    found: dict[str, list[str]] = {}
+    try:
+        for size in (WIDE, PHONE):
+            resize(page, size)
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                found[f"{scheme}, {size[0]} px"] = page.evaluate(AXE_RUN, list(AXE_TAGS))
+    finally:
+        resize(page, WIDE)
+    assert {where: faults for where, faults in found.items() if faults} == {}
 
 
 @pytest.mark.usefixtures("place")
@@ -114,6 +105,14 @@ def test_tab_reaches_every_control_and_its_focus_is_seen(visitor: Visitor) -> No
             assert seen, f"no outline at {name}"
             reached.add(name)
     assert set(expected) <= reached
+
+
+def test_axe_would_find_a_fault(visitor: Visitor, axe: str) -> None:
+    open_place(visitor, "images")
+    visitor.page.evaluate(axe)
+    visitor.page.evaluate("document.querySelector('main button').replaceChildren()")
+    faults = visitor.page.evaluate(AXE_RUN, list(AXE_TAGS))
+    assert any(fault.startswith("button-name") for fault in faults)
 
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(visitor: Visitor) -> None:

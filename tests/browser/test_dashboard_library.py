@@ -38,6 +38,11 @@ def test_a_device_is_added_with_its_install_code_and_removed(browser: Browser, b
         page.get_by_role("dialog").get_by_role("button", name="Remove").click()
         until(page.get_by_role("status"), "is removed")
         until(card.locator(".state"), "not in the Device Log")
+        assert card.get_by_role("button", name="Remove").count() == 0
+        card.get_by_role("button", name="Forget").click()
+        page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+        until(page.get_by_role("status"), "is forgotten")
+        card.wait_for(state="detached")
 
 
 def test_a_device_is_asked_for_its_version(browser: Browser, bench: BrowserBench) -> None:

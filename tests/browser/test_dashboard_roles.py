@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from hanota.api.access import Role
+from hanota.dcc.product_entry import ProductEntry
+from hanota.duis.inventory import DeviceType
 from hanota.hub.jobs import JobKind
 from tests.browser_support import visiting
 from tests.daemon_support import DEVICES, NEW
@@ -13,10 +15,16 @@ from tests.daemon_support import DEVICES, NEW
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from hanota.daemon.daemon import Daemon
     from tests.browser_support import BrowserBench
 
 FOR_ANYBODY = {"Log out", "Older", "Newest"}
-VIEWS = ("Bench", "Images", "Alerts", "Journal")
+VIEWS = ("Bench", "Images", "Products", "Alerts", "Journal")
+
+
+async def list_product(daemon: Daemon) -> None:
+    """Have something on the products list that could be withdrawn."""
+    daemon.parts.context.products.put(ProductEntry(bytes(32), DeviceType.ESME, "01000001"))
 
 
 def buttons(page: Page) -> set[str]:
@@ -25,6 +33,7 @@ def buttons(page: Page) -> set[str]:
 
 
 def test_an_observer_sees_no_button_that_changes_anything(browser: Browser, bench: BrowserBench) -> None:
+    bench.ask(list_product)
     with visiting(browser, bench.url) as visitor:
         visitor.log_in(Role.ACTIVATOR)
         visitor.start_update(bench, JobKind.HCALCS)
@@ -47,6 +56,7 @@ def test_an_observer_sees_no_button_that_changes_anything(browser: Browser, benc
 def test_an_operator_sees_no_button_that_activates_or_takes_away(
     browser: Browser, bench: BrowserBench
 ) -> None:
+    bench.ask(list_product)
     with visiting(browser, bench.url) as visitor:
         visitor.log_in(Role.OPERATOR)
         page = visitor.page
@@ -55,8 +65,8 @@ def test_an_operator_sees_no_button_that_activates_or_takes_away(
         for view in VIEWS:
             visitor.go(view)
             seen |= buttons(page)
-        assert {"Start an update…", "Update…", "Choose files…"} <= seen
-        assert not seen & {"Activate…", "Approve…", "Remove…", "Retire…"}
+        assert {"Start an update…", "Update…", "Choose files…", "List a product…"} <= seen
+        assert not seen & {"Activate…", "Approve…", "Remove…", "Retire…", "Withdraw…"}
 
 
 def test_an_unknown_token_is_refused_in_words_and_not_kept(browser: Browser, bench: BrowserBench) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hanota.emulator.air import Admission, ApsFrame
 from hanota.emulator.devices import FirmwareDevice
-from hanota.emulator.emulation.entries import DONGLE
+from hanota.gbcs.reference_test_data import HUB
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
 from tests.emulator.emulate_support import TWO_DEVICES, make_han
 
@@ -21,7 +21,7 @@ class HubNode:
     """Node 0x0000 of the air, which keeps what it receives."""
 
     def __init__(self) -> None:
-        self.eui64, self.nwk, self.capabilities = DONGLE, 0x0000, 0x8F
+        self.eui64, self.nwk, self.capabilities = HUB, 0x0000, 0x8F
         self.received: list[ApsFrame] = []
 
     def link_key_for(self, peer: Eui64) -> bytes | None:
@@ -45,7 +45,7 @@ class Bench:
         self.told: list[str] = []
 
     async def up(self) -> None:
-        self.device.commission(self.han.air, Admission(0x1234, DONGLE, bytes(16)))
+        self.device.commission(self.han.air, Admission(0x1234, HUB, bytes(16)))
         await self.device.power_on()
 
     async def answers(

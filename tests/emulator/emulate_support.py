@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hanota.clock import LoopClock
-from hanota.demo.parties import BROKER, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.emulator.emulation.control import Control
-from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID, Firmware
+from hanota.emulator.emulation.entries import Firmware
 from hanota.emulator.emulation.han import Han
 from hanota.emulator.emulation.han_file import parse_han
 from hanota.emulator.emulation.lab_credentials import make_lab_credentials
 from hanota.emulator.emulation.nodes import LabKeys
 from hanota.emulator.emulation.ports import TcpPort
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, HUB, PPMID, SUPPLIER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +84,7 @@ def make_han(
     parties = make_parties(
         supplier=SUPPLIER,
         broker=BROKER,
-        hub=DONGLE,
+        hub=HUB,
         devices=[device.eui64 for device in file.devices if isinstance(device.application, Firmware)],
         keystore=None,
         now=EPOCH,

@@ -16,10 +16,11 @@ from hanota.config.load import load_settings
 from hanota.daemon.daemon import Daemon
 from hanota.daemon.emulated import lab_keys
 from hanota.daemon.lab import Lab
-from hanota.emulator.emulation.entries import HCALCS, PPMID, default_han
+from hanota.emulator.emulation.entries import default_han
 from hanota.emulator.emulation.han import Han
 from hanota.emulator.emulation.ports import tcp_port
 from hanota.errors import ConfigError, StoreError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.daemon_support import NEW, bench_settings, run_scaled, running_daemon

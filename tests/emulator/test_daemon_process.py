@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hanota.daemon.token_file import read_token, token_file
-from hanota.emulator.emulation.entries import PPMID, default_install_code
+from hanota.emulator.emulation.entries import default_install_code
+from hanota.gbcs.reference_test_data import PPMID
 from hanota.hub.events import EventKind
 from hanota.store.store import SqliteStore
 from tests.daemon_support import bench_toml

@@ -13,8 +13,8 @@ from hanota.bench.power import cycle
 from hanota.bench.relay import RelayPower, RelaySettings
 from hanota.bench.serial_port import SerialPort
 from hanota.emulator.emulation.bench_ports import consoles, relay_board
-from hanota.emulator.emulation.entries import HCALCS, PPMID
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from tests.emulator.emulate_support import make_han
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ import pytest
 
 from hanota.clock import LoopClock
 from hanota.emulator.devices import FirmwareDevice
-from hanota.emulator.emulation.entries import PPMID, default_install_code
+from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.loop import measured_by_loop, run_virtual
 from hanota.emulator.serialx_handler import published
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import PPMID
 from hanota.radio import Coordinator, RadioSettings, RadioUrl
 from tests.emulator.emulate_support import EPOCH, Told, lab_credentials_of, living, make_han
 from tests.radio_support import Listener

@@ -14,11 +14,11 @@ from hanota.emulator.air import BROADCAST_RX_ON_WHEN_IDLE
 from hanota.emulator.devices import DeviceSettings, FirmwareDevice
 from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES, with_quirks
 from hanota.emulator.emulation.control import Control
-from hanota.emulator.emulation.entries import HCALCS, PPMID
 from hanota.emulator.emulation.han_file import parse_han
 from hanota.emulator.emulation.ports import TcpPort
 from hanota.emulator.loop import run_virtual
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.ota.attributes import AttributeId, decode_values, read_attributes
 from hanota.ota.commands import CommandId, ImageNotify, encode_command
 from hanota.ota.quirk_table import QUIRKS

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 from hanota.cli.main import app
 from hanota.daemon.lab import Lab
-from hanota.emulator.emulation.entries import DONGLE, PPMID, default_han
+from hanota.emulator.emulation.entries import default_han
 from hanota.emulator.emulation.lab_credentials import make_lab_credentials
+from hanota.gbcs.reference_test_data import HUB, PPMID
 from hanota.zse.cbke import Suite, read_credentials, write_credentials
 from hanota.zse.install_code import install_code_key, parse_install_code
 from tests.emulator import ezsp_support
@@ -127,7 +128,7 @@ async def test_the_hubs_credentials_are_written_once_for_the_hub_alone(tmp_path:
             assert await running.end() == 0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     site = read_credentials(path)
-    assert (site.subject, set(site.suites)) == (DONGLE, set(Suite))
+    assert (site.subject, set(site.suites)) == (HUB, set(Suite))
 
 
 async def test_a_lab_gives_hub_and_devices_their_keys(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ async def test_a_lab_gives_hub_and_devices_their_keys(tmp_path: Path) -> None:
     async with emulation(tmp_path, *options) as running:
         await running.until("hub's credentials for key establishment in hub.toml")
     lab = Lab.at(tmp_path / "lab", 1.8e9)
-    assert read_credentials(tmp_path / "hub.toml") == lab.site(DONGLE)
+    assert read_credentials(tmp_path / "hub.toml") == lab.site(HUB)
     async with emulation(tmp_path, *options[:4]) as running:
         await running.until(f'keys of the lab in lab; a hub with keys.lab = "{tmp_path / "lab"}" knows them')
 

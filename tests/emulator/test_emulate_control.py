@@ -13,10 +13,10 @@ import pytest
 from hanota.emulator.devices import FirmwareDevice
 from hanota.emulator.emulation.control import Control
 from hanota.emulator.emulation.control_socket import LONGEST_LINE, control_socket
-from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID
 from hanota.emulator.emulation.ports import TcpPort
 from hanota.emulator.emulation.sockets import MAXIMUM_CONNECTIONS
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.zcl import Status
 from tests.emulator.emulate_support import TWO_DEVICES, Told, make_han
 
@@ -37,7 +37,7 @@ async def test_status_tells_of_the_dongle_and_every_device(tmp_path: Path) -> No
     assert answer == {
         "ok": True,
         "radio": "znp",
-        "dongle": str(DONGLE),
+        "dongle": str(HUB),
         "port": "tcp://127.0.0.1:6638",
         "plugged": True,
         "open": False,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.emulator.air import Admission, ApsFrame
-from hanota.emulator.emulation.entries import DONGLE
 from hanota.emulator.emulation.external import ExternalDevice, ExternalSettings
 from hanota.emulator.emulation.external_protocol import (
     Cmd,
@@ -24,6 +23,7 @@ from hanota.emulator.emulation.external_protocol import (
 from hanota.emulator.emulation.sockets import UnixAddress, connect
 from hanota.errors import ConfigError, RadioError
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import HUB
 from tests.emulator.emulate_support import Told, living, make_han
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ async def test_frames_a_device_may_not_send_are_refused_and_those_before_it_join
         client.say(Data(DataFlag(0), 0, 1, 3, 0x0109, 0x0019, FRAME), Event("first"))
         await told.until("first")
         assert device.dropped == {"not on the network": 1}
-        device.commission(han.air, Admission(0x1234, DONGLE, bytes(16)))
+        device.commission(han.air, Admission(0x1234, HUB, bytes(16)))
         await device.power_on()
         sent: list[ApsFrame] = []
         han.air.observe = lambda _at, frame, _status: sent.append(frame)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.clock import SystemClock
-from hanota.demo.parties import BROKER, HUB, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.emulator.serialx_handler import published
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import BROKER, HUB, SUPPLIER
 from hanota.hub.events import EventKind
 from hanota.hub.hub import Hub
 from hanota.hub.jobs import JobKind

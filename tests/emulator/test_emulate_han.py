@@ -12,11 +12,11 @@ import zigpy.types as t
 from zigpy.exceptions import DeliveryError
 
 from hanota.emulator.devices import FirmwareDevice
-from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.serialx_handler import published
 from hanota.errors import ConfigError, RadioError
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.zcl import GeneralCommand, ZclFrame
 from hanota.zse.install_code import install_code_key
 from tests.emulator import ezsp_support, znp_support
@@ -200,7 +200,7 @@ def test_network_versions_and_counters_survive_a_restart_of_the_emulation(radio:
             device = firmware_device(han, PPMID)
             device.reboot_into(0x0100_0007, lambda: None)
             counter = device.own_counter.next()
-            device.counters.accept(DONGLE, 41)
+            device.counters.accept(HUB, 41)
             await asyncio.sleep(10)
         state = json.loads(json.dumps(han.state()))
 
@@ -212,7 +212,7 @@ def test_network_versions_and_counters_survive_a_restart_of_the_emulation(radio:
             await told.until("on the HAN as", PPMID)
             assert not han.members[HCALCS].node.joined
             assert device.firmware_version == bytes.fromhex("01000007")
-            assert (device.own_counter.last, device.counters.highest()) == (counter, {DONGLE: 41})
+            assert (device.own_counter.last, device.counters.highest()) == (counter, {HUB: 41})
             await host.ask_model(PPMID)
             await asyncio.sleep(1)
             assert host.application.packets

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import BROKER, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.emulator.air import Air, ApsFrame, TxStatus
 from hanota.emulator.devices import DeviceIdentity, DeviceSettings, Ppmid
 from hanota.emulator.devices.keep_alive import KeepAliveSettings
@@ -19,6 +19,7 @@ from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import NodeSettings
 from hanota.errors import ConfigError, RadioError
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import BROKER, SUPPLIER
 from hanota.ota.commands import ImageNotify, encode_command
 from hanota.ota.fields import ImageId
 from hanota.zcl import ClusterId, ZclFrame

@@ -11,12 +11,12 @@ import pytest
 from hanota.emulator.devices import Hcalcs
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.devices.misbehaviour_table import BROKEN_RULES
-from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
 from hanota.errors import ConfigError
 from hanota.gbcs.activate_firmware import ActivateImageResponseCode
 from hanota.gbcs.alerts import ActivateImageResult, decode_ppmid_activation, ppmid_activation_alert
 from hanota.gbcs.crypto import sign
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.ota.commands import CommandId, ImageNotify, encode_command
 from hanota.ota.fields import ImageId
 from hanota.zcl import ClusterId, Direction, GeneralCommand, Status, ZclFrame
@@ -152,7 +152,7 @@ def test_activation_failure_is_what_an_hcalcs_answers_cs06_with(tmp_path: Path) 
 def test_wrong_signature_alters_the_last_octet_and_nothing_else(tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         alert = ppmid_activation_alert(
-            PPMID, DONGLE, 1, firmware_version=bytes(4), result=ActivateImageResult.SUCCESS, now=EPOCH
+            PPMID, HUB, 1, firmware_version=bytes(4), result=ActivateImageResult.SUCCESS, now=EPOCH
         )
         signed = sign(alert, bench.device.identity.credentials.signing_key)
         sent, honest = bench.device.encode_message(signed), signed.encode()

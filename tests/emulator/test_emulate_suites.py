@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.emulator.emulation.entries import DONGLE, HCALCS, PPMID
 from hanota.emulator.emulation.external import ExternalDevice
 from hanota.emulator.emulation.external_protocol import (
     Data,
@@ -24,6 +23,7 @@ from hanota.emulator.emulation.lab_credentials import make_lab_credentials
 from hanota.emulator.loop import run_virtual
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.zcl import ClusterId
 from hanota.zse.cbke import SiteCredentials, Suite, write_credentials
 from hanota.zse.install_code import install_code_key
@@ -106,7 +106,7 @@ def test_a_device_brings_credentials_of_its_own_in_a_file(tmp_path: Path) -> Non
         toml = f'[[device]]\nkind="ppmid"\neui64="{PPMID}"\nsuite=2\ncredentials="ppmid.toml"'
         han = make_han(toml, tmp_path)
         hub = hub_of(han, toml, tmp_path)
-        hub.site = ca.site(DONGLE)
+        hub.site = ca.site(HUB)
         hub.renew()
         await hub.up()
         async with living(han):
@@ -135,7 +135,7 @@ def test_the_lab_ca_is_the_same_whatever_devices_there_are(tmp_path: Path) -> No
     other = replace(one, devices=one.devices[:1])
     lab, later = (make_lab_credentials(file, now=EPOCH, seed=1) for file in (one, other))
     assert lab.hub == later.hub
-    assert lab.hub.subject == DONGLE
+    assert lab.hub.subject == HUB
     assert set(lab.hub.suites) == set(Suite)
     assert later.devices == {PPMID: lab.devices[PPMID]}
     assert make_lab_credentials(one, now=EPOCH, seed=2).hub != lab.hub

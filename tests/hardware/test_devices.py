@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hanota.testing.device_power import DevicePower
     from hanota.testing.images import DeviceImages
 
-SILENCE = 20
+SILENCE = 10
 """Seconds in which any device that has power answers."""
 PATIENCE = 1800
 """Seconds for what a device does by itself: a display that sleeps polls every few minutes."""
@@ -60,3 +60,4 @@ async def test_a_device_says_on_its_console_what_it_does_about_an_update(
             await console.expect(r".+", 1)  # what it said before
     rig.update(ppmid, (await images.newer(ppmid)).data)
     await console.expect(r".*\S.*", PATIENCE)
+    await rig.until(lambda: (job := rig.job(ppmid)) is not None and job.state.is_end, PATIENCE)

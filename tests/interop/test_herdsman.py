@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hanota.emulator.emulation.entries import PPMID
 from hanota.emulator.tty import served_on_tcp
+from hanota.gbcs.reference_test_data import PPMID
 from tests.emulator.emulate_support import Told, living, make_han
 from tests.npm_support import installed
 

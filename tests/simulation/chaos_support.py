@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.faults import FaultTargets, apply, possible
 from hanota.emulator.node import NodeSettings
 from hanota.errors import HanotaError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.jobs import JobKind, JobState
 from tests.hub_support import FullDisk
 from tests.simulation.update_support import update_bench

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.devices import DeviceSettings
 from hanota.emulator.devices.client_shapes import CLIENTS
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.ota.commands import (

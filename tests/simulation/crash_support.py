@@ -1,4 +1,5 @@
-"""A process that is killed at one commit and started again, while dongle, devices and service user live on.
+"""A process that is killed at a commit, or at several, and started again, while dongle, devices and service
+user live on.
 
 Of a process that is killed nothing more is stored, sent to the dongle or posted: its database is closed, its
 port is taken from it and its HTTP client finds nobody. So it does not matter what its code still does on the
@@ -11,56 +12,33 @@ import asyncio
 import json
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
-from hanota.api.delivery import OutboxDelivery
 from hanota.clock import LoopClock
 from hanota.dcc.exchange import ExchangeSettings
-from hanota.dcc.service_users import ServiceUser, ServiceUsers
-from hanota.dcc.services import service_of
-from hanota.dcc.submission import Submission
-from hanota.demo.assembly import assembled
-from hanota.demo.bench import make_bench
-from hanota.demo.parties import BROKER, HCALCS, PPMID, SUPPLIER
-from hanota.demo.plan import plan_of
-from hanota.demo.scenario import Scenario
-from hanota.duis.build import build_request
 from hanota.duis.parse_response import parse_response
-from hanota.duis.request import RequestId, UpdateFirmware, UpdatePpmidFirmware
-from hanota.errors import StoreError
-from hanota.hub.jobs import JobKind
-from hanota.hub.journal import Journal
-from hanota.store.dcc_store import SqliteDccStore
+from hanota.errors import HanotaError, StoreError
 from hanota.store.queries import QUERIES
 from hanota.store.store import SqliteStore
-from tests.simulation.update_support import (
-    EPOCH,
-    NEW,
-    SystemClock,
-    firmware,
-    lab_parties,
-    supplier_key,
-)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from hanota.demo.assembly import Assembly
-    from hanota.demo.bench import Bench
-    from hanota.demo.parties import Parties
-    from hanota.demo.plan import Plan
+    from hanota.clock import Clock
     from hanota.duis.request import ServiceRequest
     from hanota.duis.response import Response
+    from hanota.emulator.air import Air
+    from hanota.emulator.devices import FirmwareDevice
+    from hanota.emulator.line import Line
+    from hanota.eui64 import Eui64
+    from hanota.gbcs.crypto import PrivateKey
     from hanota.hub.events import Event
-    from hanota.ota.image import OtaFile
-    from tests.radio_dongles import Dongle
+    from hanota.hub.hub import Hub
+    from hanota.store.database import StoreSettings
 
-SIZE = 150
-"""Octets of a Manufacturer Image: a few blocks, each of which is one of many alike."""
 DOWN = 2.0
 """Seconds until a process that was killed is started again, as by systemd."""
 ASK_AGAIN = 5.0
@@ -73,7 +51,7 @@ _WRITING = ("INSERT", "UPDATE", "DELETE")
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the process is killed: just before commit `number`, counted from 1, or just after it."""
+    """Where the process is killed: just before commit `number` of its life, counted from 1, or just after."""
 
     number: int
     before: bool
@@ -89,9 +67,16 @@ class KilledError(BaseException):
 class MortalStore(SqliteStore):
     """A process's store: notes what each commit tells the journal, and closes for good where `cut` says."""
 
-    def __init__(self, path: Path, killed: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._killed = killed
+    def __init__(
+        self,
+        path: str | Path,
+        settings: StoreSettings | None,
+        killed: Callable[[], None],
+        history: list[str],
+    ) -> None:
+        """`history` gets what each commit told, in words: the same list over all lives."""
+        super().__init__(path, settings)
+        self._killed, self._history = killed, history
         self.dead = False
         self.counting = False
         self.commits: list[list[str]] = []
@@ -103,6 +88,8 @@ class MortalStore(SqliteStore):
     def _run_or_die(self, statement: str, values: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
         if self.dead:
             raise StoreError("this process was killed")
+        if statement == "BEGIN IMMEDIATE":
+            self._told = []
         if statement == QUERIES["append_event"] and values is not None:
             detail = json.loads(str(values["detail"]))
             self._told.append(f"{values['kind']} {detail.get('use_case') or detail.get('state') or ''}")
@@ -110,11 +97,12 @@ class MortalStore(SqliteStore):
         if not self.counting or not (statement == "COMMIT" or in_passing):
             return self._run(statement, values)
         self.commits.append(self._told)
-        self._told = []
         here = self.cut is not None and self.cut.number == len(self.commits)
         if here and self.cut is not None and self.cut.before:
             self.die()
         rows = self._run(statement, values)
+        self._history += self._told
+        self._told = []
         if here:
             self.die()
         return rows
@@ -131,13 +119,22 @@ class MortalStore(SqliteStore):
         raise KilledError
 
 
-@dataclass
-class Process:
-    """One life of the daemon: hub, DCC and delivery on one store."""
+class Process(Protocol):
+    """One life of the daemon."""
 
-    store: MortalStore
-    assembly: Assembly
-    delivery: asyncio.Task[None]
+    @property
+    def store(self) -> MortalStore: ...
+    @property
+    def hub(self) -> Hub: ...
+
+    async def ask(self, request: ServiceRequest) -> bytes | None:
+        """Take a Service Request and return its answer, None where it is to be sent again."""
+
+
+class Launch(Protocol):
+    """Starts a process; what is to be stopped goes on the stack."""
+
+    async def __call__(self, world: World, stack: AsyncExitStack) -> Process: ...
 
 
 @dataclass
@@ -145,53 +142,56 @@ class World:
     """What outlives the process: the file, the bench, the service user's address; and who is running now."""
 
     path: Path
-    plan: Plan
-    parties: Parties
-    bench: Bench
-    clock: SystemClock
-    file: OtaFile
+    clock: Clock
+    air: Air
+    line: Line
+    devices: Mapping[Eui64, FirmwareDevice]
+    supplier_key: PrivateKey
+    launch: Launch
     process: Process | None = None
     lives: int = 0
+    history: list[str] = field(default_factory=list)
+    """What was committed to the journal since `begin`, in all lives."""
+    deaths: list[frozenset[str]] = field(default_factory=list)
+    """`history` at each death."""
     posted: list[bytes] = field(default_factory=list)
     """The documents that were posted to the service user's address, in order."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    _store: MortalStore | None = None
+    _cuts: list[Cut] | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _down: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self, cut: Cut | None) -> None:
-        """Count commits from here on, and kill the process at `cut`."""
-        assert self.process is not None
-        self.process.store.begin(cut)
+    def begin(self, cuts: Sequence[Cut]) -> None:
+        """Count commits from here on, and kill the process at each of the cuts, one in each life."""
+        assert self._store is not None
+        self._cuts = list(cuts)
+        self._store.begin(self._cuts.pop(0) if self._cuts else None)
 
     @property
     def commits(self) -> list[list[str]]:
-        """What each commit since `begin` told the journal, where nobody was killed."""
-        assert self.process is not None
-        return self.process.store.commits
+        """What each commit of this life told the journal; of the first life since `begin`."""
+        assert self._store is not None
+        return self._store.commits
 
     # -- the process -------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Start a process on the file."""
-        self.lives += 1
-        life = self.lives
-        store = MortalStore(self.path, self._killed)
+    def open_store(self, path: str | Path, settings: StoreSettings | None = None) -> MortalStore:
+        """Open the store of a process that starts."""
+        store = self._store = MortalStore(path, settings, self._killed, self.history)
         self._stack.callback(store.close)
-        # A machine's clock is read once, at the start of the process.
-        clock = LoopClock(asyncio.get_running_loop(), self.clock.now())
-        journal = Journal(store, clock)
-        users = ServiceUsers([ServiceUser(SUPPLIER, answer_url=ADDRESS)])
-        assembly = await self._stack.enter_async_context(
-            assembled(
-                self.parties,
-                self.bench,
-                store=store,
-                journal=journal,
-                clock=clock,
-                seed=1,
-                users=users,
-            )
-        )
+        if self._cuts is not None:
+            store.begin(self._cuts.pop(0) if self._cuts else None)
+        return store
+
+    def process_clock(self) -> LoopClock:
+        """Return the clock of a process that starts: it reads the machine's once."""
+        return LoopClock(asyncio.get_running_loop(), self.clock.now())
+
+    def address(self) -> httpx.MockTransport:
+        """Return the way to the service user's address for the process that starts."""
+        store, life = self._store, self.lives
+        assert store is not None
 
         def answer(request: httpx.Request) -> httpx.Response:
             if store.dead or life != self.lives:
@@ -200,31 +200,44 @@ class World:
             self.news.set()
             return httpx.Response(200, stream=httpx.ByteStream(b""))
 
-        delivery = OutboxDelivery(
-            SqliteDccStore(store.database), journal, users, clock, transport=httpx.MockTransport(answer)
-        )
-        task = asyncio.get_running_loop().create_task(delivery.run())
-        self._stack.push_async_callback(_cancelled, task)
-        self.process = Process(store, assembly, task)
+        return httpx.MockTransport(answer)
+
+    async def start(self) -> None:
+        """Start a process on the file; it may be killed before it has started."""
+        self.lives += 1
+        starting = asyncio.create_task(self._launched())
+        dying = asyncio.create_task(self._down.wait())
+        await asyncio.wait([starting, dying], return_when=asyncio.FIRST_COMPLETED)
+        for task in (starting, dying):
+            task.cancel()
+        await asyncio.wait([starting, dying])
+        if self._store is None or not self._store.dead:
+            starting.result()
+
+    async def _launched(self) -> None:
+        # A task of its own may end with an Exception only: another one unwinds the whole event loop.
+        with suppress(KilledError):
+            self.process = await self.launch(self, self._stack)
 
     async def stop(self) -> None:
         """Clear away what is left of the process; where it was killed, nothing of that has an effect."""
         self.process = None
-        await self._stack.aclose()
+        with suppress(KilledError, HanotaError):
+            await self._stack.aclose()
         self._stack = AsyncExitStack()
 
     def kill(self) -> None:
         """Kill the process while it does nothing."""
-        assert self.process is not None
+        assert self._store is not None
         with suppress(KilledError):
-            self.process.store.die()
+            self._store.die()
 
     def _killed(self) -> None:
-        line = self.bench.dongle.line
+        host, self.line._host = self.line._host, None
         # The port is closed by the kernel: what the process sends from now on is dropped, what comes is lost.
-        host, line._host = line._host, None
         if host is not None:
             host._line = None  # type: ignore[attr-defined]
+        self.deaths.append(frozenset(self.history))
         self._down.set()
 
     async def keep_alive(self) -> None:
@@ -239,24 +252,22 @@ class World:
     # -- the service user --------------------------------------------------------------------------------
 
     async def ask(self, request: ServiceRequest) -> Response:
-        """Post a request until it is answered, and once more: the answer is the same, octet for octet."""
-        first = await self._post(request)
-        again = await self._post(request)
+        """Send a request until it is answered, and once more: the answer is the same, octet for octet."""
+        first = await self._ask(request)
+        again = await self._ask(request)
         assert again == first, "a repeated request has the answer it had"
         return parse_response(first)
 
-    async def _post(self, request: ServiceRequest) -> bytes:
-        digest = sha256(build_request(request)).digest()
-        submission = Submission(request, service_of(request), SUPPLIER, digest)
+    async def _ask(self, request: ServiceRequest) -> bytes:
         async with asyncio.timeout(3600):
             while True:
                 process = self.process
                 with suppress(StoreError, KilledError):
                     if process is not None:
-                        answer = process.assembly.dcc.receive(submission)
+                        answer = await process.ask(request)
                         # What is answered after its process was killed nobody hears.
-                        if not process.store.dead:
-                            return answer.document
+                        if answer is not None and not process.store.dead:
+                            return answer
                 await asyncio.sleep(ASK_AGAIN)
 
     @property
@@ -295,31 +306,20 @@ class World:
         return "\n".join(str(event.to_json()) for event in self.events()[-15:])
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
 
 
 @asynccontextmanager
-async def crash_world(dongle: Dongle, path: Path, kind: JobKind) -> AsyncIterator[World]:
-    """A running process and one joined device of `kind`."""
+async def alive(world: World) -> AsyncIterator[World]:
+    """Start a process and start another each time it is killed, until the end of the `with` block."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, _context: None)  # a killed process reports to nobody
-    clock = SystemClock(loop, EPOCH)
-    device = HCALCS if kind is JobKind.HCALCS else PPMID
-    parties = lab_parties((device,))
-    file = firmware(kind, supplier_key(parties), size=SIZE)
-    shape = UpdateFirmware if kind is JobKind.HCALCS else UpdatePpmidFirmware
-    plan = plan_of([shape(RequestId(SUPPLIER, BROKER, 1), file.data, NEW.hex(), (device,))])
-    bench = make_bench(plan, parties, clock, 1, radio=dongle.family, version=dongle.version)
-    world = World(path, plan, parties, bench, clock, file)
     await world.start()
     keeper = loop.create_task(world.keep_alive())
     try:
-        assert world.process is not None
-        await Scenario(plan, world.process.assembly).join(plan.devices[0])
         yield world
     finally:
-        await _cancelled(keeper)
+        await cancelled(keeper)
         await world.stop()
-        bench.switch_off()

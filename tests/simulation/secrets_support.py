@@ -7,10 +7,10 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hanota.demo.parties import SUPPLIER
 from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.emulator.znp.nvram import NvItem
+from hanota.gbcs.reference_test_data import SUPPLIER
 from hanota.zse.install_code import install_code_key
 from tests.simulation.update_support import log_entry
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame
 from hanota.emulator.aps import Fragment
 from hanota.emulator.aps_security import ApsRefusal
@@ -20,6 +19,7 @@ from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import COORDINATOR
 from hanota.emulator.zdo import ZDO_ENDPOINT, ZDO_PROFILE, ZdoCluster, device_announcement
 from hanota.errors import DeliveryError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.hub.ports import Priority

@@ -80,6 +80,7 @@ def test_attack_install_code_guessing_is_limited_and_told(dongle: Dongle) -> Non
             assert not await guess(b, PPMID, INSTALL_CODES[PPMID])
             reasons = [reason for device, _, reason in b.listener.refused if device == PPMID]
             assert reasons == [f"{LIMIT} joins failed, is its install code right? It may not join any more"]
+            assert b.listener.closed == [PPMID], "it is not expected after a restart either"
             await b.keyed()
 
     run_virtual(main())

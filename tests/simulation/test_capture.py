@@ -13,11 +13,11 @@ import pytest
 from hanota.clock import LoopClock
 from hanota.demo.assembly import assembled
 from hanota.demo.bench import make_bench
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.demo.plan import default_plan
 from hanota.demo.scenario import Scenario
 from hanota.emulator.loop import run_virtual
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.journal import Journal
 from hanota.radio.capture import Capture, CaptureSettings
 from hanota.store.store import SqliteStore

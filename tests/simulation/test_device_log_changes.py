@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.dcc.device_record import DeviceRecord
-from hanota.demo.parties import HUB, PPMID
 from hanota.duis.inventory import DeviceType
 from hanota.duis.request import HanDeviceLogChange, UpdateHanDeviceLog
 from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.device_log import AddDeviceResponse, RemoveDeviceResponse
+from hanota.gbcs.reference_test_data import HUB, PPMID
 from hanota.gbcs.usecases import decode_payload
 from hanota.hub.events import EventKind
 from hanota.store.inventory_store import SqliteInventoryStore

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame
 from hanota.emulator.aps import Fragment
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import HanNode, JoinRefusedError
 from hanota.emulator.zdo import device_announcement
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.demo.run import DemoOptions, run_demo
 from hanota.emulator.emulation.entries import default_install_code
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.radio.redaction import Redaction
 from hanota.radio.settings import LinkSecurity
 from hanota.store.store import SqliteStore

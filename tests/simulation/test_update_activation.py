@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.dcc.errors import NoResponseError
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.duis.request import CANCELLATION
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.activate_firmware import ActivateImageResponseCode
 from hanota.gbcs.alerts import ActivateImageResult
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.radio_dongles import FAMILIES

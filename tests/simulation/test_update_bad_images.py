@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hanota.dcc.errors import RequestRejectedError
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.demo.plan import MANUFACTURER
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind

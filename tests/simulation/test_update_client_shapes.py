@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.demo.plan import MANUFACTURER
 from hanota.emulator.devices import DeviceSettings, Hcalcs
 from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES, with_quirks
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.ota.build import build_ppmid_image, build_signed_image, build_tagged_image
@@ -380,7 +380,7 @@ def test_a_device_gets_the_file_that_is_for_it_alone(dongle: Dongle) -> None:
 
     async def main() -> None:
         async with update_bench(dongle, size=10_000) as b:
-            b.assembly.hub.add_device_file(PPMID, file.data)
+            b.assembly.hub.device_files.add(PPMID, file.data)
             frames = b.overhear()
             image_id = file.header.image_id
             commands: tuple[OtaCommand, ...] = (
@@ -399,7 +399,7 @@ def test_a_device_gets_the_file_that_is_for_it_alone(dongle: Dongle) -> None:
             assert asked.detail["file_version"] == "00000007"
             (ended,) = b.seen(EventKind.DEVICE_FILE_ENDED, PPMID)
             assert ended.detail["status"] == "SUCCESS"
-            b.assembly.hub.remove_device_files(PPMID)
+            b.assembly.hub.device_files.remove(PPMID)
             await b.say(b.ppmid, ClusterId.OTA_UPGRADE, encode_command(commands[0], 210))
             await asyncio.sleep(1)
             answers = {frame.sequence: command for frame, command in told(frames, b.ppmid)}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hanota.demo.parties import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.emulator.aps_security import ApsRefusal
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.activate_firmware import activate_firmware_precommand
@@ -17,6 +16,7 @@ from hanota.gbcs.alerts import ActivateImageResult
 from hanota.gbcs.crypto import protect, sign
 from hanota.gbcs.message import Message
 from hanota.gbcs.read_firmware_version import read_firmware_version_command
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.radio_dongles import FAMILIES

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.devices import DeviceSettings
 from hanota.emulator.devices.keep_alive import KeepAliveSettings
 from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.znp.coordinator import ZnpCoordinator
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.ota.commands import QueryNextImageRequest, encode_command

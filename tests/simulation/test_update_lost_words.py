@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.dcc.errors import RequestRejectedError
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import BROADCAST_RX_ON_WHEN_IDLE
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.jobs import JobKind
 from hanota.ota.client_events import DownloadFailed
 from hanota.ota.commands import CommandId

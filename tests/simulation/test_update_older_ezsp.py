@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.radio.settings import LinkSecurity

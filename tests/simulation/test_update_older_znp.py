@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.znp.coordinator import ZnpCoordinator
 from hanota.emulator.znp.personality import Z_STACK_3_0
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.radio.settings import LinkSecurity

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.dcc.errors import RequestRejectedError
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.duis.request import ActivateFirmware, SignedPreCommand
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.crypto import sign
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from tests.radio_dongles import FAMILIES

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.loop import run_virtual
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind

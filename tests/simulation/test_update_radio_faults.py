@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.air import ApsFrame, TxStatus
 from hanota.emulator.devices import DeviceIdentity, Ppmid
 from hanota.emulator.emulation.entries import default_install_code
@@ -18,6 +17,7 @@ from hanota.emulator.loop import run_virtual
 from hanota.emulator.node import JoinRefusedError
 from hanota.emulator.zdo import device_announcement
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.ota.commands import (

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.demo.parties import PPMID
 from hanota.emulator.airtime import AirSettings
 from hanota.emulator.ezsp.coordinator import EzspCoordinator
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.znp.coordinator import ZnpCoordinator
+from hanota.gbcs.reference_test_data import PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.hub.settings import HubSettings

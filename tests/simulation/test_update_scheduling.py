@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from hanota.demo.parties import HCALCS, PPMID
 from hanota.emulator.ezsp.configuration import CONFIGURATION, ConfigId, ConfigItem
 from hanota.emulator.loop import run_virtual
 from hanota.emulator.znp.nvram import NvTable
 from hanota.emulator.znp.personality import Z_STACK_3_30, TableLayout
+from hanota.gbcs.reference_test_data import HCALCS, PPMID
 from hanota.hub.events import EventKind
 from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind, JobOptions

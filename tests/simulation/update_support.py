@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hanota.clock import LoopClock
 from hanota.demo.assembly import assembled
 from hanota.demo.bench import DEVICE_TYPES, make_bench
-from hanota.demo.parties import BROKER, HCALCS, HUB, PPMID, SUPPLIER, make_parties
+from hanota.demo.parties import make_parties
 from hanota.demo.plan import MANUFACTURER, NEW_VERSION, plan_of
 from hanota.demo.scenario import Scenario
 from hanota.duis.request import (
@@ -29,6 +29,7 @@ from hanota.emulator.fragments import Reassembly
 from hanota.eui64 import Eui64
 from hanota.gbcs.crypto import protect, sign
 from hanota.gbcs.message import Message
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, HUB, PPMID, SUPPLIER
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
 from hanota.hub.journal import Journal

@@ -1,4 +1,4 @@
-"""Power drivers: the hub port's tool, a person, labgrid; and a power cut that is interrupted."""
+"""Power drivers: the hub port's tool, a person; and a power cut that is interrupted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.bench.errors import BenchError
-from hanota.bench.power import CallablePower, LabgridPower, ManualPower, cycle
+from hanota.bench.power import CallablePower, ManualPower, cycle
 from hanota.bench.usb_hub import UsbHubPower, UsbHubSettings
 from hanota.emulator.loop import run_virtual
 
@@ -79,29 +79,3 @@ async def test_without_uhubctl_the_error_says_what_to_install() -> None:
     with pytest.raises(BenchError, match="cannot run") as caught:
         await UsbHubPower("1-1", 1, UsbHubSettings(program=os.devnull)).on()
     assert "install uhubctl" in str(caught.value.hint)
-
-
-class LabgridTarget:
-    """As much of a labgrid target as a power driver needs."""
-
-    def __init__(self) -> None:
-        self.switched: list[str] = []
-
-    def get_driver(self, protocol: str) -> LabgridTarget:
-        assert protocol == "PowerProtocol"
-        return self
-
-    def on(self) -> None:
-        self.switched.append("on")
-
-    def off(self) -> None:
-        raise RuntimeError("the PDU does not answer")
-
-
-async def test_a_labgrid_target_switches_and_its_faults_are_the_benchs() -> None:
-    target = LabgridTarget()
-    power = LabgridPower(target)
-    await power.on()
-    assert target.switched == ["on"]
-    with pytest.raises(BenchError, match="the PDU does not answer"):
-        await power.off()

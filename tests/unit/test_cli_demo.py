@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from hanota.cli.main import app
-from hanota.demo.parties import BROKER, HCALCS, PPMID, SUPPLIER
 from hanota.demo.plan import default_plan
 from hanota.demo.run import DemoOptions, run_demo
 from hanota.duis.build import build_request
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import BROKER, HCALCS, PPMID, SUPPLIER
 
 if TYPE_CHECKING:
     from typer.testing import Result

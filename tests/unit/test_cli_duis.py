@@ -53,7 +53,10 @@ from hanota.duis.response import (
     UpdateFirmwareWarning,
 )
 from hanota.duis.response_code import ResponseCode
+from hanota.duis.signature import sign_document
 from hanota.gbcs.activate_firmware import activate_firmware_precommand
+from hanota.gbcs.certificates import RemotePartyRole
+from hanota.gbcs.lab_ca import LabCa
 from tests.duis_support import (
     ACTIVATE,
     ATTACKER,
@@ -326,7 +329,10 @@ ACTIVATED = PpmidAlert(
         ),
         (
             replace(RESPONSE, body=DeviceAlertMessage(0x8F1C, PAYLOAD)),
-            {"device alert": "8F1C", "GBCS payload": f"CS06 pre-command, {len(PAYLOAD)} octets"},
+            {
+                "device alert": "8F1C (firmware verification failed)",
+                "GBCS payload": f"CS06 pre-command, {len(PAYLOAD)} octets",
+            },
         ),
         (
             replace(RESPONSE, body=DccAlertMessage(DELIVERED)),
@@ -334,11 +340,19 @@ ACTIVATED = PpmidAlert(
         ),
         (
             replace(RESPONSE, body=DccAlertMessage(TRANSFERRED)),
-            {"DCC alert": "N62 CommsHubAlert", "alert code": "8F89", "outcome": "FileTransferFailure"},
+            {
+                "DCC alert": "N62 CommsHubAlert",
+                "alert code": "8F89 (firmware transfer failed)",
+                "outcome": "FileTransferFailure",
+            },
         ),
         (
             replace(RESPONSE, body=DccAlertMessage(ACTIVATED)),
-            {"DCC alert": "N39 PPMIDAlert", "alert code": "8F8B", "outcome": "ActivationFailure"},
+            {
+                "DCC alert": "N39 PPMIDAlert",
+                "alert code": "8F8B (PPMID firmware activation)",
+                "outcome": "ActivationFailure",
+            },
         ),
         (
             Response(
@@ -418,3 +432,64 @@ def test_the_published_keys_sign_and_verify_a_template(tmp_path: Path) -> None:
 
     assert (signed.exit_code, verified.exit_code) == (0, 0), signed.output + verified.output
     assert "by 90-B3-D5-1F-30-01-00-00" in verified.output
+
+
+def test_a_service_request_that_is_not_served_is_shown_by_its_header() -> None:
+    other = UNSIGNED.replace(b"11.3<", b"8.13<").replace(b">4<", b">8<")
+
+    assert shown(other) == {
+        "Service Request": "8.13, not served",
+        "Command Variant": "8",
+        "from": "90-B3-D5-1F-30-01-00-00",
+        "to": str(DEVICE),
+        "counter": "42",
+        "signature": "none",
+    }
+
+
+def test_a_command_variant_that_is_not_served_is_shown_by_its_header() -> None:
+    told = shown(UNSIGNED.replace(b">4<", b">2<"))
+
+    assert told["Service Request"] == "11.3 Activate Firmware, not served in this Command Variant"
+    assert told["Command Variant"] == "2"
+
+
+def test_a_service_request_of_no_schema_is_shown_as_such() -> None:
+    assert shown(UNSIGNED.replace(b"11.3<", b"77.7<"))["Service Request"] == (
+        "of no Service Reference of DUIS"
+    )
+
+
+def test_a_certificate_that_is_not_valid_now_is_told_how_to_judge_at_another_time(tmp_path: Path) -> None:
+    later = LabCa(datetime(2100, 1, 1, tzinfo=UTC).timestamp(), seed=b"later").issue_organisation(
+        SUPPLIER.eui64, RemotePartyRole.SUPPLIER, "Supplier"
+    )
+    later.save(tmp_path / "later")
+    document = tmp_path / "later.xml"
+    document.write_bytes(sign_document(UNSIGNED, later.signing_key, later.signing_certificate))
+    verify = ("verify", document, "--certificates", tmp_path / "later")
+
+    now, early = run(*verify), run(*verify, "--at", "2015-06-16")
+    day, moment = run(*verify, "--at", "2100-06-16"), run(*verify, "--at", "2100-06-16T16:34:15Z")
+
+    assert [result.exit_code for result in (now, early, day, moment)] == [1, 1, 0, 0]
+    assert "--at 2022-06-16" in now.stderr
+    assert "not at 2015-06-16T00:00:00+00:00" in early.stderr
+    assert "hint" not in early.stderr
+
+
+@pytest.mark.parametrize("at", ["yesterday", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_is_none_is_refused_with_words(bench: Path, at: str) -> None:
+    result = run("verify", bench / "signed.xml", "--certificates", bench / "supplier", "--at", at)
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_file_that_is_no_certificate_hides_none_of_the_others(bench: Path) -> None:
+    (bench / "supplier" / "broken.pem").write_text("garbage")
+
+    result = run("verify", bench / "signed.xml", "--certificates", bench / "supplier")
+
+    assert result.exit_code == 0
+    assert "left out" in result.stderr
+    assert "broken.pem" in result.stderr

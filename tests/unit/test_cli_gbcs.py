@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode, encodebytes
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -27,14 +28,12 @@ from hanota.gbcs.device_log import (
     remove_device_command,
 )
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.message import Cra, Message
 from hanota.gbcs.read_firmware_version import (
     ReadFirmwareVersionResponse,
     read_firmware_version_command,
     read_firmware_version_response,
 )
-
-if TYPE_CHECKING:
-    from hanota.gbcs.message import Message
 
 CA = LabCa(1_800_000_000.0, seed=b"command line")
 SUPPLIER = CA.issue_organisation(Eui64.parse("90B3D51F30010000"), RemotePartyRole.SUPPLIER, "Supplier")
@@ -98,8 +97,20 @@ def lines_of(octets: bytes) -> str:
         lines_of(COMMAND.encode()).encode(),
         b"\n\n  " + lines_of(COMMAND.encode()).encode(),
         b"\xef\xbb\xbf" + COMMAND.encode().hex().encode(),
+        b64encode(COMMAND.encode()),
+        encodebytes(COMMAND.encode()),
     ],
-    ids=["binary", "lower case", "upper case", "spaced", "wrapped", "indented", "byte order mark"],
+    ids=[
+        "binary",
+        "lower case",
+        "upper case",
+        "spaced",
+        "wrapped",
+        "indented",
+        "byte order mark",
+        "base64",
+        "wrapped base64",
+    ],
 )
 def test_a_message_is_read_in_every_usual_notation(tmp_path: Path, keys: Path, content: bytes) -> None:
     file = tmp_path / "message"
@@ -112,8 +123,10 @@ def test_a_message_is_read_in_every_usual_notation(tmp_path: Path, keys: Path, c
     [
         f"{COMMAND.encode().hex()}\n{RESPONSE.encode().hex()}\n{UNKNOWN.encode().hex()}\n",
         f"{lines_of(COMMAND.encode())}\n{lines_of(RESPONSE.encode())}\n{lines_of(UNKNOWN.encode())}",
+        "\n".join(b64encode(message.encode()).decode() for message in (COMMAND, RESPONSE, UNKNOWN)),
+        "\n".join(encodebytes(message.encode()).decode() for message in (COMMAND, RESPONSE, UNKNOWN)),
     ],
-    ids=["one a line", "one a paragraph"],
+    ids=["one a line", "one a paragraph", "base64, one a line", "base64, one a paragraph"],
 )
 def test_a_file_may_hold_several_messages(tmp_path: Path, keys: Path, content: str) -> None:
     file = tmp_path / "messages.hex"
@@ -180,6 +193,9 @@ def test_an_altered_message_ends_with_status_1(
         (b"not hex", "neither hex nor"),
         (b"DF0", "odd"),
         (b"\x00\x01", "neither hex nor"),
+        (b"3w==3w==", "base64"),
+        (b64encode(COMMAND.encode())[:-4], "ciphered service"),
+        (b"\xdd\x09\x01" + bytes(40), "General Block Transfer"),
         (COMMAND.encode()[:-1], "ciphered service"),
         (COMMAND.encode().hex().encode() + b"00", "too many"),
         (replace(PRE_COMMAND, payload=b"\x30\x00").encode(), "ActivateFirmwareCommand"),
@@ -308,3 +324,77 @@ def test_every_reference_vector_is_in_order() -> None:
     assert all(message["re_encodes"] for message in messages)
     assert {message["signature"] for message in messages} == {"valid", "absent"}
     assert {message["mac"] for message in messages} == {"valid", "absent"}
+
+
+def test_a_key_store_with_a_broken_file_verifies_with_the_others(tmp_path: Path, keys: Path) -> None:
+    (keys / "90b3d51f30010009-ds.pem").write_text("garbage")
+    file = tmp_path / "command.hex"
+    file.write_text(COMMAND.encode().hex())
+
+    result = CliRunner().invoke(app, ["decode", str(file), "--keystore", str(keys), "--json"])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"file": str(file), **COMMAND_JSON}
+    assert "left out" in result.stderr
+    assert "90b3d51f30010009-ds.pem" in result.stderr
+
+
+def test_an_alert_of_another_use_case_is_told_by_name_time_and_alert_code(tmp_path: Path, keys: Path) -> None:
+    alert = replace(
+        RESPONSE,
+        cra=Cra.ALERT,
+        message_code=0x0122,
+        payload=bytes.fromhex("0f20000007000203128f87"),
+        signature=None,
+    )
+    file = tmp_path / "alert.hex"
+    file.write_text(sign(alert, DEVICE.signing_key).encode().hex())
+
+    result = CliRunner().invoke(app, ["decode", str(file), "--keystore", str(keys)])
+
+    assert result.exit_code == 0
+    for words in (
+        "alert, 0122 ECS102 Limit APC [n] Level ended or cancelled",
+        "alertCode   8F87",
+        "date-time   ffffffffffffffffff8000ff",
+        "payload     0f20000007000203128f87",
+        "signature   valid",
+    ):
+        assert words in result.stdout
+
+
+def test_what_a_device_does_not_support_is_told_by_message_code(tmp_path: Path) -> None:
+    payload = "0f20000007000203128f85090c07df0101ff000000008000ff090a001200000000000186a0"
+    alert = replace(
+        RESPONSE,
+        cra=Cra.ALERT,
+        date_time=b"",
+        message_code=0x0120,
+        payload=bytes.fromhex(payload),
+        signature=None,
+        supplementary_remote_party=SUPPLIER.eui64,
+        supplementary_remote_party_counter=7,
+        supplementary_originator_counter=8,
+    )
+    file = tmp_path / "alert.hex"
+    file.write_text(sign(alert, DEVICE.signing_key).encode().hex())
+
+    result = CliRunner().invoke(app, ["decode", str(file)])
+
+    for words in (
+        "ECS100 Command not supported by Device",
+        "8F85 (command not supported)",
+        "messageCode        0012",
+        "on behalf of       90-B3-D5-1F-30-01-00-00, counter 7",
+        "counter there      8",
+    ):
+        assert words in result.stdout
+
+
+def test_messages_are_taken_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["decode", "-", "--json"]
+    result = CliRunner().invoke(app, arguments, input=PRE_COMMAND.encode())
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["file"] == "-"
+    monkeypatch.setattr(gbcs, "MAXIMUM_FILE_SIZE", 10)
+    assert "more than 10 octets" in CliRunner().invoke(app, arguments, input=b"0" * 11).stdout

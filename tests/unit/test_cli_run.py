@@ -21,7 +21,9 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("name", ["demo", "hub-ezsp", "hub-znp"])
 def test_the_settings_that_come_along_can_be(name: str) -> None:
-    assert run("--check", "-c", str(CONFIGS / f"{name}.toml"))[0] == 0
+    file = CONFIGS / f"{name}.toml"
+    status, out, _ = run("--check", "-c", str(file))
+    assert (status, "".join(out.split())) == (0, f"{file}isvalid")
 
 
 def test_faults_are_lines_and_exit_status_2(tmp_path: Path) -> None:

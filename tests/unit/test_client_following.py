@@ -45,6 +45,12 @@ def test_a_device_that_lacks_its_last_block_is_told_so_instead_of_its_rate() -> 
     assert "100 %" in job_words(transferring(39_900, waits=True))
 
 
+def test_a_paused_transfer_has_no_rate_and_no_time_left() -> None:
+    words = job_words({**transferring(20_028, waits=False), "paused": True})
+    assert words == "transferring, paused, 50 %"
+    assert "left" in job_words(transferring(20_028, waits=False))
+
+
 def test_whoever_follows_an_update_is_told_when_it_waits_for_approval_and_what_approves_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,12 +15,12 @@ from hanota.conformance.errors import NotApplicableError
 from hanota.conformance.images import MadeImages, read_images
 from hanota.conformance.keys import keys_of_bench
 from hanota.daemon.lab import Lab
-from hanota.demo.parties import BROKER, SUPPLIER
 from hanota.emulator.devices.seal import is_whole, sealed
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.lab_ca import LabCa
+from hanota.gbcs.reference_test_data import BROKER, SUPPLIER
 from hanota.hub.jobs import JobKind
 
 if TYPE_CHECKING:

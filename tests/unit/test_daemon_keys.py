@@ -10,11 +10,12 @@ import pytest
 
 from hanota.config.load import load_settings
 from hanota.daemon.keys import Keys, load_keys
-from hanota.daemon.lab import BROKER, FILE, SUPPLIER, Lab
+from hanota.daemon.lab import FILE, Lab
 from hanota.dcc.signing import DccSigner
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
 from hanota.gbcs.certificates import RemotePartyRole
+from hanota.gbcs.reference_test_data import BROKER, SUPPLIER
 from hanota.hub.events import Event, EventKind, Party
 from hanota.zse.cbke import Suite, write_credentials
 

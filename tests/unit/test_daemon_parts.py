@@ -119,6 +119,12 @@ def test_refusals_are_warnings_and_progress_is_left_out(logged: io.StringIO) -> 
     assert [(line["event"], line["level"]) for line in lines(logged)] == [("gbcs.refused", "warning")]
 
 
+def test_a_lost_dongle_is_a_warning(logged: io.StringIO) -> None:
+    for state in ("starting", "online", "lost", "stopped"):
+        log_event(Event(1, 1.8e9, EventKind.RADIO_STATE, Party.RADIO, Party.HUB, detail={"state": state}))
+    assert [line["state"] for line in lines(logged) if line["level"] == "warning"] == ["lost"]
+
+
 def test_the_libraries_have_a_level_of_their_own(logged: io.StringIO) -> None:
     for name in ("zigpy.device", "bellows.ezsp", "uvicorn.error", "hanota.hub"):
         logging.getLogger(name).info("said by %s", name)

@@ -166,7 +166,7 @@ async def test_a_client_without_a_certificate_is_turned_away_where_one_is_due(tm
         async with httpx.AsyncClient(verify=known) as client:
             assert (await client.get(server.url)).json() == "hello"
         async with httpx.AsyncClient(verify=stranger) as client:
-            with pytest.raises(httpx.TransportError):
+            with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):
                 await client.get(server.url)
     finally:
         await server.stop()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanota.dcc.errors import RequestRejectedError
+from hanota.dcc.service_users import ServiceUser
 from hanota.duis.request import ActivateFirmware, RequestId, SignedPreCommand
 from hanota.emulator.loop import run_virtual
 from hanota.gbcs.activate_firmware import ActivateImageResponseCode, activate_firmware_precommand
@@ -403,6 +404,22 @@ async def test_attack_alert_before_the_device_was_told_to_activate() -> None:
 
 
 @virtual
+async def test_attack_an_alert_code_that_no_document_can_hold() -> None:
+    """Signed by the device: what it says is refused, and the DCC goes on."""
+    async with lab(users=(ServiceUser(SUPPLIER.eui64, answer_url="http://supplier.example"),)) as made:
+        device = await made.told_to_activate()
+        genuine = activation_alert()
+        payload = b"\x30\x1f\x02\x03\x01\x11\x70" + genuine.payload[7:]
+        device.say(sign(replace(genuine, payload=payload, signature=None), PPMID.signing_key))
+        await asyncio.sleep(1)
+        assert "alertCode: 70000" in str(made.of(EventKind.GBCS_REFUSED)[-1].detail["reason"])
+        assert made.state(PPMID_ID) == "activating"
+        device.say(genuine)
+        await asyncio.sleep(1)
+        assert made.state(PPMID_ID) == "activated"
+
+
+@virtual
 async def test_an_alert_hanota_does_not_know_is_verified_and_passed_on() -> None:
     async with lab() as made:
         device = await made.joined(PPMID, JobKind.PPMID)
@@ -410,7 +427,7 @@ async def test_an_alert_hanota_does_not_know_is_verified_and_passed_on() -> None
         device.say(other)
         await asyncio.sleep(1)
         (alert,) = made.of(EventKind.DEVICE_ALERT)
-        assert alert.detail["outcome"] == "message code 1000, of a use case hanota does not know"
+        assert alert.detail["outcome"] == "1000 Generic Critical Alert"
         assert made.of(EventKind.GBCS_RECEIVED)[-1].detail["payload"] == other.payload.hex()
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.dcc import codes
-from hanota.dcc.alerts import alert_code
 from hanota.dcc.errors import RequestRejectedError
 from hanota.dcc.exchange import ExchangeSettings
 from hanota.dcc.outbox import OutboxSettings
@@ -46,7 +45,8 @@ from hanota.gbcs.activate_firmware import (
     future_dated_alert,
 )
 from hanota.gbcs.crypto import sign
-from hanota.gbcs.message import Message
+from hanota.gbcs.message import Cra, Message
+from hanota.gbcs.meter_alerts import alert_code
 from hanota.gbcs.read_firmware_version import ReadFirmwareVersionResponse, read_firmware_version_response
 from hanota.hub.events import EventKind
 from hanota.hub.jobs import JobKind
@@ -254,6 +254,28 @@ async def test_another_alert_of_a_device_is_passed_on_with_its_alert_code() -> N
 
 
 @virtual
+async def test_a_command_a_device_does_not_support_is_told_to_the_user_it_was_sent_for() -> None:
+    payload = "0f 20000001 00 0203 12 8f85 090c 07df0101ff000000008000ff 090a 0129 0000000000000005"
+    async with lab(users=ADDRESSED) as made:
+        device = await made.joined(PPMID, JobKind.PPMID)
+        alert = Message(
+            cra=Cra.ALERT,
+            originator_counter=1,
+            originator=PPMID_ID,
+            recipient=BROKER.eui64,
+            message_code=0x0120,
+            supplementary_remote_party=SUPPLIER.eui64,
+            supplementary_remote_party_counter=5,
+            payload=bytes.fromhex(payload),
+        )
+        octets = sign(alert, PPMID.signing_key).encode()
+        before = len(sent(made))
+        device.say(octets)
+        await asyncio.sleep(1)
+        assert [response.body for response in sent(made)[before:]] == [DeviceAlertMessage(0x8F85, octets)]
+
+
+@virtual
 async def test_a_user_without_an_answer_address_is_kept_no_documents() -> None:
     for users in (
         (),
@@ -357,6 +379,8 @@ async def test_every_document_is_valid_by_the_schema_and_signed_by_the_dcc() -> 
         (0x1000, "3004 0202 7f12", 0x7F12),
         (0x00CE, "0f 20000001 00 0203 12 8f72 090c", 0x8F72),
         (0x00CF, "0109 01 8f1c 1c377f80", 0x8F1C),
+        (0x0120, "0f 200007d0 00 0203 12 8f85 090c", 0x8F85),
+        (0x0121, "0f 200007d0 00 0206 12 8f86 090c", 0x8F86),
         (0x00CF, "0109 01 8f", None),
         (0x1000, "0500", None),
         (0x1000, "", None),

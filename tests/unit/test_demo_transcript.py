@@ -119,7 +119,7 @@ async def campaign() -> list[Event]:
         own = build_tagged_image(
             OtaHeader(0x121D, 0xFFC0, 7, upgrade_file_destination=PPMID_ID), [SubElement(0xF000, b"own")]
         )
-        made.hub.add_device_file(PPMID_ID, own.data)
+        made.hub.device_files.add(PPMID_ID, own.data)
         made.ask(PPMID_ID, QueryDeviceSpecificFileRequest(PPMID_ID, own.header.image_id, 2))
         made.ask(PPMID_ID, UpgradeEndRequest(Status.SUCCESS, own.header.image_id))
         made.hub.cancel(PPMID_ID, "the operator")
@@ -134,7 +134,9 @@ async def device_log() -> list[Event]:
         made.inventory.put(DeviceRecord(STRANGER.eui64, DeviceType.PPMID))
         entry = ProductEntry(bytes(32), DeviceType.PPMID, "01000001")
         made.products.put(entry)
-        made.products.put(replace(entry, status=CplStatus.WITHDRAWN))
+        withdrawn = replace(entry, status=CplStatus.WITHDRAWN)
+        made.products.put(withdrawn)
+        made.products.remove([withdrawn])
         made.radio.permit_joining = refused  # type: ignore[method-assign, assignment]
         added = UpdateHanDeviceLog(
             made.request_id(HUB.eui64), STRANGER.eui64, HanDeviceLogChange.ADD, bytes(16), 90

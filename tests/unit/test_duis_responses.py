@@ -291,6 +291,16 @@ def test_what_a_bench_does_not_know_of_a_device_is_passed_over() -> None:
     assert parse_response(built.replace(mark, before + mark + after)) == DOCUMENTS["inventory"]
 
 
+@pytest.mark.parametrize("zone", ["Z", "+01:00", "-11:00"])
+def test_a_day_of_commissioning_may_have_a_time_zone(zone: str) -> None:
+    """DCC Boxed writes one."""
+    document = build_response(DOCUMENTS["inventory"]).decode()
+    assert (
+        parse_response(document.replace("2026-11-21</", f"2026-11-21{zone}</").encode())
+        == (DOCUMENTS["inventory"])
+    )
+
+
 def test_numbers_of_throttled_alerts_are_passed_over() -> None:
     numbers = b"".join(
         f"<sr:{name}>1</sr:{name}>".encode() for name in ("ThrottledAlertSequenceId", "ThrottledAlertCount")
@@ -344,7 +354,8 @@ def test_numbers_of_throttled_alerts_are_passed_over() -> None:
         ("inventory", "Type>PPMID", "Type>TV", "DeviceType: expected one of ESME, GSME, GPF, CHF, HCALCS"),
         ("inventory", "Status>Commissioned", "Status>Gone", "DeviceStatus: expected one of Pending"),
         ("inventory", "2026-11-21</", "2026-11-31</", "DateCommissioned: expected a date such as 2030-01-15"),
-        ("inventory", "2026-11-21</", "2026-11-21Z</", "DateCommissioned: expected a date such as"),
+        ("inventory", "2026-11-21</", "2026-11-21z</", "DateCommissioned: expected a date such as"),
+        ("inventory", "2026-11-21</", "2026-11-21+1</", "DateCommissioned: expected a date such as"),
         ("inventory", "Model>model", f"Model>{'m' * 30}", "DeviceModel: expected 0 to 30 characters"),
         ("inventory", "</sr:Device>", "<sr:Last/></sr:Device>", "Device: expected no further element"),
         ("response", "GBCSPayload>AA", "GBCSPayload>?A", "GBCSPayload: expected base64"),

@@ -188,6 +188,51 @@ def test_a_key_that_is_not_its_certificates_is_refused(tmp_path: Path, ca: LabCa
         KeyStore.from_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{eui64}-pp-ka.pem",
+        "{eui64}-Z1_b-pp-ka.pem",
+        "{eui64}-ka.crt",
+        "{eui64}-KA.CER",
+        "{eui64}-pp-ka.der",
+        "{written}-ka.pem",
+    ],
+)
+def test_a_certificate_is_found_under_every_usual_name(tmp_path: Path, ca: LabCa, name: str) -> None:
+    certificate = ca.issue_device(DEVICE).agreement_certificate
+    pem = certificate.certificate.public_bytes(Encoding.PEM)
+    (tmp_path / name.format(eui64=DEVICE.hex(), written=DEVICE)).write_bytes(pem)
+    assert KeyStore.from_folder(tmp_path).certificates(DEVICE) == (certificate,)
+
+
+@pytest.mark.parametrize(
+    "name", ["{eui64}-kas.pem", "{eui64}.pem", "{eui64}.key", "xml-sign-{eui64}-ds.pem", "{eui64}-ka.pem.bak"]
+)
+def test_a_file_of_another_name_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name.format(eui64=DEVICE.hex())).write_bytes(b"garbage")
+    assert KeyStore.from_folder(tmp_path).certificates(DEVICE) == ()
+
+
+def test_files_that_cannot_be_used_are_told_and_the_others_are_held(tmp_path: Path, ca: LabCa) -> None:
+    ca.issue_device(DEVICE).save(tmp_path)
+    ca.issue_device(OTHER).save(tmp_path)
+    (tmp_path / f"{OTHER.hex()}-ds.pem").write_bytes(b"garbage")
+    (tmp_path / f"{OTHER.hex()}-ka.pem").write_bytes((tmp_path / f"{DEVICE.hex()}-ka.pem").read_bytes())
+    told: list[ConfigError] = []
+
+    keys = KeyStore.from_folder(tmp_path, told.append)
+
+    assert len(keys.certificates(DEVICE)) == 2
+    assert keys.credentials(DEVICE).eui64 == DEVICE
+    assert keys.certificates(OTHER) == ()
+    assert [str(error).split(":", 1)[0] for error in told] == [
+        str(tmp_path / f"{OTHER.hex()}-{usage}.pem") for usage in ("ds", "ka")
+    ]
+    with pytest.raises(ConfigError, match="nowhere"):
+        KeyStore.from_folder(tmp_path / "nowhere", told.append)
+
+
 # -- certificates -------------------------------------------------------------------------------------------
 
 
@@ -314,6 +359,7 @@ def test_an_organisation_without_a_role_is_refused(unit: str | None) -> None:
         PartyCertificate.decode(organisation_certificate(unit))
 
 
-def test_a_role_hanota_does_not_know_is_another_one() -> None:
-    """Published test data has a party in role 08; it must not make a whole folder unreadable."""
-    assert PartyCertificate.decode(organisation_certificate("08")).role is RemotePartyRole.OTHER
+@pytest.mark.parametrize("unit", ["08", "87", "137", "002"])
+def test_a_role_hanota_does_not_know_is_another_one(unit: str) -> None:
+    """Published certificates have roles 08 and 137; they must not make a whole folder unreadable."""
+    assert PartyCertificate.decode(organisation_certificate(unit)).role is RemotePartyRole.OTHER

@@ -9,9 +9,6 @@ import pytest
 
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.emulation.entries import (
-    DONGLE,
-    HCALCS,
-    PPMID,
     DeviceKind,
     External,
     Firmware,
@@ -23,6 +20,7 @@ from hanota.emulator.emulation.han_file import parse_han, read_han_file
 from hanota.emulator.emulation.sockets import TcpAddress, UnixAddress
 from hanota.errors import ConfigError
 from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.ota.fields import ImageId
 
 FOLDER = Path("/bench")
@@ -65,7 +63,7 @@ def test_a_device_needs_no_more_than_kind_and_eui64() -> None:
 
 def test_an_empty_file_is_a_dongle_without_devices() -> None:
     assert parse("") == HanFile(parse("[dongle]").dongle, ())
-    assert parse("").dongle.eui64 == DONGLE
+    assert parse("").dongle.eui64 == HUB
 
 
 def test_every_key_of_an_emulated_device_is_taken() -> None:
@@ -204,7 +202,7 @@ def test_the_dongle_has_an_address_a_line_and_its_faults() -> None:
         (PPMID_TABLE + "[[device]]\nkind = 'esme'", "[[device]] 2: eui64"),
         (PPMID_TABLE + PPMID_TABLE, "[[device]] 2: eui64 = '00-DB-12-34-56-78-90-A4' / "),
         (PPMID_TABLE + PPMID_TABLE, "[[device]] 1 has this one"),
-        (f"[[device]]\nkind='ppmid'\neui64='{DONGLE}'", "[dongle] has this one"),
+        (f"[[device]]\nkind='ppmid'\neui64='{HUB}'", "[dongle] has this one"),
         ("[[device]]\neui64 = 'A4'", "han.toml [[device]] 1: eui64: not an EUI-64: 'A4'"),
         (PPMID_TABLE + f"install_code = '{CODE}C3B6'", "install_code: the install code's CRC does not match"),
         (PPMID_TABLE + "install_code = '83FED3407A93AD38'", "install_code: 16 octets in hex"),

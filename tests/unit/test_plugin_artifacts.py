@@ -98,6 +98,20 @@ def test_a_second_run_begins_its_folder_anew(pytester: pytest.Pytester) -> None:
     assert left(pytester.path / "left") == {"test_it": {"mine.txt"}}
 
 
+def test_parameters_that_differ_in_odd_characters_alone_have_folders_each(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("""
+        import pytest
+        @pytest.mark.parametrize("text", ["a/b", "a b", "a-b", "x::a[b", "x::a-b"])
+        def test_it(artifacts, text):
+            (artifacts / "mine").write_text(text)
+            assert False
+    """)
+    run(pytester, "--artifacts", "left").assert_outcomes(failed=5)
+    assert {(each / "mine").read_text() for each in (pytester.path / "left").iterdir()} == {
+        *("a/b", "a b", "a-b", "x::a[b", "x::a-b")
+    }
+
+
 def test_a_folder_that_cannot_be_is_told_in_words(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("async def test_it(rig): pass")
     (pytester.path / "left").write_text("a file", encoding="utf-8")
@@ -125,6 +139,22 @@ def test_the_report_says_what_the_test_ran_on(pytester: pytest.Pytester) -> None
         "channel": "15",
         "seed": "5",
     }
+
+
+def test_an_update_under_way_ends_with_the_test_that_began_it(pytester: pytest.Pytester) -> None:
+    """On metal the hub's database and the devices are those of the next test too."""
+    pytester.makepyfile("""
+        async def test_bad(rig, ppmid, power, images):
+            rig.update(ppmid, (await images.newer(ppmid)).data)
+            await power.reached(10)
+            assert False
+    """)
+    run(pytester, "--radio", "znp", "--artifacts", "left").assert_outcomes(failed=1)
+    (folder,) = (pytester.path / "left").iterdir()
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    last = [event for event in events if event["kind"] == "job.state"][-1]
+    assert last["state"] == "cancelled"
+    assert "the test that began it has ended" in last.values()
 
 
 UPDATES = """

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
 import pytest
 
+from hanota.bench.port_lock import PortLock
 from hanota.testing import radio_info
-from hanota.testing.locks import PortLock
-from tests.plugin_support import BENCH, METAL, run, written
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.plugin_support import BENCH, METAL, NOWHERE, run, written
 
 pytest_plugins = ("pytester",)
 
@@ -97,15 +94,20 @@ def _pan_id(seed: int) -> int:
         (("--radio", "ftdi:///dev/ttyUSB0"), "not a radio URL: 'ftdi:///dev/ttyUSB0'"),
         (("--radio", "deconz+emulator://x"), "there is no emulated dongle 'deconz+emulator://x'"),
         ((*METAL, "--radio", "ezsp"), "an emulated dongle and a real one make no run together"),
-        ((*METAL, "--radio", "ezsp:///dev/hanota-none"), "are the same port"),
+        ((*METAL, "--radio", f"ezsp:///dev/{NOWHERE}"), "are the same port"),
         ((*METAL, *METAL), "are the same port"),
         (("--bench", "nowhere.toml"), "nowhere.toml: No such file"),
         (("--bench", "bench.toml"), "bench.toml has no ?radio? url"),
         (("--bench", "bench.toml", "--radio", "znp"), "not in reach of an emulated dongle"),
         (("--seed", "x"), "argument --seed: invalid int value"),
-        ((*METAL, "-n2"), "a dongle has one user, and -n has several"),
+        ((*METAL, "-n2"), "a dongle has one user, and pytest-xdist has several"),
+        (
+            (*METAL, "--tx", "2*popen", "--dist", "load"),
+            "a dongle has one user, and pytest-xdist has several",
+        ),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    # The same in each worker of pytest-xdist.
+    ids=lambda value: " ".join(value).replace(NOWHERE, "nowhere") if isinstance(value, tuple) else "",
 )
 def test_a_choice_that_cannot_be_is_a_usage_error_in_words(
     given: tuple[str, ...], words: str, pytester: pytest.Pytester
@@ -158,15 +160,28 @@ def test_the_bench_is_taken_from_option_then_environment_then_ini(
     run(pytester, "--bench", "a.toml", ini="hanota_bench = c.toml").assert_outcomes(passed=1)
 
 
+def test_an_ini_file_that_pytest_did_not_read_because_of_a_path_is_told_of(
+    pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    bench = written(tmp_path_factory.mktemp("elsewhere"), f'[radio]\nurl = "znp:///dev/{NOWHERE}"\n')
+    words = f"hanota: pytest read no ini file: it took --bench {bench} for tests; write --bench={bench}"
+    override = ("-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:labgrid")
+    lost = run(pytester, "--bench", bench, *override)
+    assert words in lost.stdout.str()
+    for given in ((f"--bench={bench}",), ("--bench", bench, "-c", "tox.ini"), ()):
+        assert "no ini file" not in run(pytester, *given).stdout.str()
+
+
 def test_a_port_that_another_run_has_is_told_with_its_process(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): pass")
     link = pytester.path / "ttyHAN"
-    link.symlink_to("/dev/hanota-none")
-    lock = PortLock("/dev/hanota-none").take()
+    link.symlink_to(f"/dev/{NOWHERE}")
+    lock = PortLock(f"/dev/{NOWHERE}").take()
     try:
         result = run(pytester, "--radio", f"znp://{link}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*/dev/hanota-none: process * runs tests on this port*"])
+        result.stderr.fnmatch_lines([f"*/dev/{NOWHERE}: process {os.getpid()} (*) works with this port*"])
         run(pytester, "--radio", f"znp://{link}", "--collect-only").assert_outcomes()
     finally:
         lock.release()
@@ -177,17 +192,6 @@ def test_a_port_is_let_go_at_the_end(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): pass")
     for _ in range(2):
         run(pytester, *METAL).assert_outcomes(passed=1)
-
-
-def test_the_tests_of_a_dongle_stay_with_one_worker_of_xdist(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
-    pytester.makeconftest("""
-        def pytest_collection_modifyitems(items):
-            print([mark.args for item in items for mark in item.iter_markers("xdist_group")])
-    """)
-    pytester.makepyfile("def test_it(radio): pass")
-    result = run(pytester, *METAL, "--radio", "ezsp:///dev/hanota-other", "-s", "--collect-only")
-    result.stdout.fnmatch_lines(["*?('znp-hanota-none',), ('ezsp-hanota-other',)?*"])
 
 
 def test_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
@@ -206,7 +210,9 @@ def test_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
 def test_without_pytest_asyncio_a_test_on_a_radio_says_what_is_missing(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]")
     pytester.makepyfile("def test_plain(): pass\ndef test_it(hub): pass\ndef test_device(ppmid): pass")
-    result = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider", "--radio", "znp")
+    result = pytester.runpytest_inprocess(
+        *("-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:labgrid", "--radio", "znp")
+    )
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(["*tests on a radio need pytest-asyncio*"])
 
@@ -268,11 +274,11 @@ def test_radio_info_without_a_port_says_what_tests_would_run_on(
 
 
 def test_radio_info_says_what_is_wrong_with_a_dongle(pytester: pytest.Pytester) -> None:
-    written(pytester.path, '[radio]\nurl = "znp:///dev/hanota-none"\n')
+    written(pytester.path, f'[radio]\nurl = "znp:///dev/{NOWHERE}"\n')
     for given in (METAL, ("--bench", "bench.toml")):
         result = run(pytester, "--radio-info", *given)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
-        result.stderr.fnmatch_lines(["znp:///dev/hanota-none: cannot open /dev/hanota-none: *"])
+        result.stderr.fnmatch_lines([f"znp:///dev/{NOWHERE}: cannot open /dev/{NOWHERE}: *"])
 
 
 def test_help_lists_the_options_in_one_group(pytester: pytest.Pytester) -> None:
@@ -285,12 +291,3 @@ def test_the_markers_are_listed(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--markers")
     for name in ("hardware", "emulated", "radio", "device", "destructive"):
         result.stdout.fnmatch_lines([f"@pytest.mark.{name}*"])
-
-
-def test_a_lock_of_a_process_that_ended_is_no_obstacle(tmp_path: Path) -> None:
-    port = str(tmp_path)
-    PortLock(port).take().release()
-    first = PortLock(port).take()
-    first.release()
-    first.release()
-    PortLock(port).take().release()

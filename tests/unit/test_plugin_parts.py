@@ -60,6 +60,7 @@ def test_a_person_is_asked_past_pytests_capture(monkeypatch: pytest.MonkeyPatch)
     capture = Capture()
     prompt = asker(config(capture))
     assert prompt is not None
+    capture.calls.clear()  # those of the look whether somebody is there
     run_virtual(prompt("Switch ppmid OFF"))  # type: ignore[arg-type]  # an async function's coroutine
     assert asked == ["\n>>> Switch ppmid OFF, then press Enter "]
     assert capture.calls == ["suspend True", "resume"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 
-from tests.plugin_support import BENCH, METAL, run, written
+from tests.plugin_support import BENCH, INI, METAL, NOWHERE, run, written
 
 pytest_plugins = ("pytester",)
 
@@ -108,9 +113,9 @@ def test_a_broken_bench_skips_the_rest_with_its_first_reason(pytester: pytest.Py
     """)
     result = run(pytester, *METAL, "-rsE")
     result.assert_outcomes(errors=1, skipped=2, passed=1)
-    assert "no bench: cannot open znp:///dev/hanota-none" in result.stdout.str()
+    assert f"no bench: cannot open znp:///dev/{NOWHERE}" in result.stdout.str()
     (reason,) = skips(result)
-    assert reason.startswith("the bench is broken since an earlier test: cannot open znp:///dev/hanota-none")
+    assert reason.startswith(f"the bench is broken since an earlier test: cannot open znp:///dev/{NOWHERE}")
 
 
 def test_each_dongle_is_broken_for_itself(pytester: pytest.Pytester) -> None:
@@ -135,7 +140,7 @@ FAKE = """
             self.coordinator = SimpleNamespace(facts=self.facts)
             self.store = SimpleNamespace(jobs=lambda: [])
         async def facts(self):
-            return SimpleNamespace(firmware="fake 1.0", network=None)
+            return SimpleNamespace(firmware="fake 1.0", network=None, eui64="its own")
         async def join(self, device): pass
 
     @contextlib.asynccontextmanager
@@ -165,9 +170,12 @@ def test_devices_stay_known_from_test_to_test_of_one_dongle(pytester: pytest.Pyt
     pytester.makeconftest(FAKE)
     pytester.makepyfile("""
         seen = set()
-        async def test_one(rig): seen.add(rig.options.database)
+        async def test_one(rig):
+            seen.add(rig.options.database)
+            assert rig.options.dongle is None
         async def test_two(rig):
             assert rig.options.database in seen
+            assert rig.options.dongle == "its own"  # not to be asked again
             assert rig.options.bench.of_type("ppmid") is not None
     """)
     run(pytester, *METAL, "--bench", written(pytester.path, BENCH)).assert_outcomes(passed=2)
@@ -181,7 +189,24 @@ def test_a_device_switched_by_hand_is_skipped_where_nobody_is_at_the_terminal(
     bench = written(pytester.path, BENCH + 'power = { driver = "manual" }\n')
     result = run(pytester, *METAL, "--bench", bench, "-rs")
     result.assert_outcomes(passed=1, skipped=1)
-    assert skips(result) == {"ppmid is switched by hand: run it where somebody is at the terminal"}
+    assert skips(result) == {
+        "needs the power of ppmid: it is switched by hand: run it where somebody is at the terminal"
+    }
+
+
+def test_a_person_at_the_terminal_is_asked_though_pytest_captures_it(pytester: pytest.Pytester) -> None:
+    pytester.makeini(INI)
+    pytester.makeconftest(FAKE)
+    pytester.makepyfile("async def test_it(rig): await rig.options.prompt('Switch ppmid OFF')")
+    bench = written(pytester.path, BENCH + 'power = { driver = "manual" }\n')
+    person, terminal = pty.openpty()
+    os.write(person, b"\n")
+    command = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *METAL, "--bench", bench)
+    done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, check=False, timeout=60)
+    os.close(person)
+    os.close(terminal)
+    assert "1 passed" in done.stdout, done.stdout
+    assert ">>> Switch ppmid OFF, then press Enter" in done.stdout
 
 
 def test_power_of_two_devices_asks_which(pytester: pytest.Pytester) -> None:
@@ -191,33 +216,61 @@ def test_power_of_two_devices_asks_which(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*power of which device?*@pytest.mark.device*"])
 
 
-def test_labgrid_gives_power_and_console_where_the_bench_file_names_none(pytester: pytest.Pytester) -> None:
+LABGRID = """
+    import pytest
+    from types import SimpleNamespace
+    class NoDriverFoundError(Exception):
+        def __init__(self, msg): self.msg = msg
+    class TIMEOUT(Exception): pass
+    class Driver:
+        state = SimpleNamespace(name="bound")
+    class Power(Driver):
+        said = []
+        def on(self): self.said.append("on")
+        def off(self): self.said.append("off")
+    class Console(Driver):
+        lines = [b"booted\\r\\n"]
+        typed = b""
+        def read(self, size, timeout):
+            if self.lines: return self.lines.pop()
+            raise TIMEOUT
+        def write(self, data): Console.typed += data
+    class ManualPowerDriver(Power): pass
+    class Target:
+        active = []
+        def __init__(self, name): self.name = name
+        def get_driver(self, protocol, activate):
+            assert activate is False
+            try:
+                return DRIVERS[self.name][protocol]
+            except KeyError:
+                raise NoDriverFoundError(f"no {protocol} driver found in {self.name}")
+        def activate(self, driver): self.active.append(driver)
+        def deactivate(self, driver): self.active.remove(driver)
+    DRIVERS = {"main": {"PowerProtocol": Power(), "ConsoleProtocol": Console()}, "display": {}}
+    def pytest_addoption(parser): parser.addoption("--lg-env")
+    @pytest.fixture(scope="session")
+    def env():
+        config = SimpleNamespace(get_targets=lambda: DRIVERS)
+        return SimpleNamespace(config=config, get_target=Target, interact=input)
+"""
+"""As much of labgrid's plugin as ours needs; tests/emulator/test_plugin_with_labgrid.py has the true one."""
+
+
+@pytest.fixture
+def labgrid(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Options with which labgrid is there and has an environment."""
+    monkeypatch.delenv("LG_ENV", raising=False)
     pytester.makeconftest(FAKE)
-    pytester.makepyfile(
-        labgrid_fake="""
-        import pytest
-        class TIMEOUT(Exception): pass
-        class Power:
-            said = []
-            def on(self): self.said.append("on")
-            def off(self): self.said.append("off")
-        class Console:
-            lines = [b"booted\\r\\n"]
-            typed = b""
-            def read(self, size, timeout):
-                if self.lines: return self.lines.pop()
-                raise TIMEOUT
-            def write(self, data): Console.typed += data
-        class Target:
-            name = "ppmid"
-            def get_driver(self, protocol):
-                return {"PowerProtocol": Power(), "ConsoleProtocol": Console()}[protocol]
-        def pytest_addoption(parser): parser.addoption("--lg-env")
-        def pytest_configure(config): config.pluginmanager.register(object(), "labgrid")
-        @pytest.fixture(scope="session")
-        def target(): return Target()
-    """,
-        test_it="""
+    pytester.makepyfile(labgrid_fake=LABGRID)
+    pytester.syspathinsert()
+    return (*METAL, "--bench", written(pytester.path, BENCH), "-p", "labgrid_fake", "-rs")
+
+
+def test_labgrid_gives_power_and_console_where_the_bench_file_names_none(
+    pytester: pytest.Pytester, labgrid: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile("""
         import labgrid_fake
         async def test_it(ppmid, power, console):
             await power.off()
@@ -226,9 +279,71 @@ def test_labgrid_gives_power_and_console_where_the_bench_file_names_none(pyteste
             await console.expect("^booted", 5)
             await console.send_line("help")
             assert labgrid_fake.Console.typed == b"help\\r\\n"
-    """,
-    )
-    pytester.syspathinsert()
-    bench = written(pytester.path, BENCH)
-    run(pytester, *METAL, "--bench", bench, "-p", "labgrid_fake", "--lg-env", "x").assert_outcomes(passed=1)
-    run(pytester, *METAL, "--bench", bench, "-p", "labgrid_fake").assert_outcomes(skipped=1)
+            assert len(labgrid_fake.Target.active) == 2
+        def test_the_next_rig_opens_the_console_anew():
+            assert labgrid_fake.Target.active == []
+    """)
+    run(pytester, *labgrid, "--lg-env", "x").assert_outcomes(passed=2)
+    run(pytester, *labgrid).assert_outcomes(skipped=1, passed=1)
+    monkeypatch.setenv("LG_ENV", "x")
+    run(pytester, *labgrid).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("drivers", "device", "reason"),
+    [
+        ({}, "ppmid", "needs the power of ppmid: labgrid: no PowerProtocol driver found in main"),
+        (
+            {"PowerProtocol": "ManualPowerDriver()"},
+            "ppmid",
+            "needs the power of ppmid: it is switched by hand (run it where somebody is at the terminal)",
+        ),
+    ],
+    ids=["none", "by hand"],
+)
+def test_what_labgrid_has_not_is_told_in_the_skip(
+    drivers: dict[str, str],
+    device: str,
+    reason: str,
+    pytester: pytest.Pytester,
+    labgrid: tuple[str, ...],
+) -> None:
+    pytester.makepyfile("""
+        async def test_it(ppmid, power): pass
+        async def test_without(ppmid): pass
+    """)
+    made = ", ".join(f'"{name}": {driver}' for name, driver in drivers.items())
+    with (pytester.path / "labgrid_fake.py").open("a", encoding="utf-8") as file:
+        file.write(f'\nDRIVERS["main"] = {{{made}}}\n')
+    result = run(pytester, *labgrid, "--lg-env", "x")
+    result.assert_outcomes(passed=1, skipped=1)
+    assert skips(result) == {reason}
+
+
+def test_a_device_without_a_target_of_labgrids_is_told_of(
+    pytester: pytest.Pytester, labgrid: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("async def test_it(ppmid, power): pass")
+    with (pytester.path / "labgrid_fake.py").open("a", encoding="utf-8") as file:
+        file.write('\ndel DRIVERS["main"]\n')
+    result = run(pytester, *labgrid, "--lg-env", "x")
+    assert skips(result) == {"needs the power of ppmid: labgrid's environment has no target ppmid"}
+
+
+def test_a_target_named_as_the_device_comes_before_the_main_one(
+    pytester: pytest.Pytester, labgrid: tuple[str, ...]
+) -> None:
+    pytester.makepyfile("""
+        import labgrid_fake
+        async def test_it(ppmid, power, rig):
+            await power.on()
+            assert labgrid_fake.DRIVERS["ppmid"]["PowerProtocol"].said == ["on", "of the ppmid"]
+    """)
+    with (pytester.path / "labgrid_fake.py").open("a", encoding="utf-8") as file:
+        file.write("""
+class PpmidPower(Power):
+    said = []
+    def on(self): self.said += ["on", "of the ppmid"]
+DRIVERS["ppmid"] = {"PowerProtocol": PpmidPower()}
+""")
+    run(pytester, *labgrid, "--lg-env", "x").assert_outcomes(passed=1)

@@ -13,7 +13,7 @@ from hanota.eui64 import Eui64
 from hanota.hub.events import Event, EventKind, Party
 from hanota.hub.jobs import Job, JobKind, JobOptions, JobPriority, JobState
 from hanota.hub.library_image import LibraryImage, SignatureState
-from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey
+from hanota.hub.ports import DeviceLogEntry, DeviceType, EstablishedKey, JoinWindow
 from hanota.ota.block_size import DeviceModel
 from hanota.ota.fields import ImageId
 from hanota.ota.header import HardwareVersions
@@ -260,6 +260,41 @@ def test_a_link_key_that_means_nothing_is_refused(store: Store, changes: dict[st
     store.put_device(DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(16)))
     with pytest.raises(StoreError, match="CHECK"):
         store.put_link_key(PPMID, replace(KEY, **changes))  # type: ignore[arg-type]
+
+
+def test_what_is_left_to_do_after_a_commit_is_kept_replaced_and_removed(store: Store, path: Path) -> None:
+    for device in (PPMID, HCALCS):
+        store.put_device(DeviceLogEntry(device, DeviceType.PPMID, bytes(16)))
+        store.put_join_window(device, JoinWindow(1.5, 90))
+        store.put_leaving(device, 1.5)
+        store.put_device_file(device, ImageId(1, 2, 3), b"older")
+    store.put_join_window(PPMID, JoinWindow(2.5, 60))
+    store.put_leaving(PPMID, 2.5)
+    store.put_device_file(PPMID, ImageId(1, 2, 3), b"newer")
+    store.put_device_file(PPMID, ImageId(1, 2, 4), b"another")
+    for _ in range(2):
+        store.remove_join_window(HCALCS)
+        store.remove_leaving(HCALCS)
+        store.remove_device_files(HCALCS)
+
+    with restarted(path) as again:
+        assert again.join_windows() == {PPMID: JoinWindow(2.5, 60)}
+        assert again.leaving() == {PPMID: 2.5}
+        assert list(again.device_files()) == [(PPMID, b"newer"), (PPMID, b"another")]
+
+
+def test_windows_and_files_belong_to_a_device_of_the_device_log_and_go_with_it(store: Store) -> None:
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        store.put_join_window(PPMID, JoinWindow(1.5, 90))
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        store.put_device_file(PPMID, ImageId(1, 2, 3), b"")
+    store.put_device(DeviceLogEntry(PPMID, DeviceType.PPMID, bytes(16)))
+    store.put_join_window(PPMID, JoinWindow(1.5, 90))
+    store.put_device_file(PPMID, ImageId(1, 2, 3), b"")
+
+    store.remove_device(PPMID)
+
+    assert (store.join_windows(), list(store.device_files())) == ({}, [])
 
 
 def test_an_image_is_stored_once_by_its_content(store: SqliteStore, path: Path) -> None:

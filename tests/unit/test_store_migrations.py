@@ -49,6 +49,11 @@ ROWS: Final = {
         INSERT INTO product VALUES ('PPMID', 1, 2, 'm', '01000001', {HASH}, 1, 5, '4.1', 'Current');
     """,
     6: f"INSERT INTO audit VALUES (1, 1.5, 'a', 'operator', 'b', 'c', 'd', {HASH}, {HASH});",
+    8: f"""
+        INSERT INTO join_window VALUES ({EUI}, 1.5, 90);
+        INSERT INTO leaving VALUES ({EUI}, 1.5);
+        INSERT INTO device_file VALUES ({EUI}, 1, 2, 3, x'0102');
+    """,
 }
 """Rows of the tables that each schema version brought."""
 DROPPED: Final = frozenset({"service_request"})

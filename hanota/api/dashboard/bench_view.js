@@ -2,7 +2,7 @@
 
 import { attempt } from "./announce.js";
 import { DeviceCard, addDevice } from "./devices.js";
-import { Keyed, button, element, say } from "./dom.js";
+import { Keyed, button, element, say, unbroken } from "./dom.js";
 import { dateTime } from "./format.js";
 import { JobActions } from "./job_actions.js";
 import { startUpdate } from "./start_update.js";
@@ -16,7 +16,7 @@ class UpdateCard {
     this.#actions = new JobActions(bench);
     const link = element("a", { href: `#job/${job.id}` }, `Job ${job.id}`);
     this.node = element("li", { class: "card" },
-      element("h3", {}, link, ` ${job.kind} ${job.device}`),
+      element("h3", {}, link, unbroken(` ${job.kind} ${job.device}`)),
       element("p", { class: "quiet" }, `to firmware version ${job.firmware_version}`),
       this.#transfer.node, this.#actions.node);
   }

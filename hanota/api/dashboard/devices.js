@@ -3,7 +3,7 @@
 import { attempt, notice } from "./announce.js";
 import { post, remove } from "./api.js";
 import { field, openDialog } from "./dialogs.js";
-import { button, element, facts, say } from "./dom.js";
+import { button, element, facts, say, unbroken } from "./dom.js";
 import { hex } from "./format.js";
 import { startUpdate } from "./start_update.js";
 import { stateOf } from "./transfer.js";
@@ -12,13 +12,14 @@ const HIGHEST_LQI = 255;
 const VERSION_WAIT = 20;
 
 export class DeviceCard {
-  #bench; #facts = element("div"); #state = element("p", { class: "state" }); #actions; #shown = "";
+  #bench; #facts = element("div"); #state = element("p", { class: "state" }); #shown = "";
+  #actions = element("p", { class: "actions", tabindex: "-1" }); #inLog = null;
 
   constructor(bench, device) {
     this.#bench = bench;
-    this.#actions = element("p", { class: "actions" }, this.#buttons(device));
     this.node = element("li", { class: "card" },
-      element("h3", {}, `${device.device_type} ${device.device}`), this.#state, this.#facts, this.#actions);
+      element("h3", {}, unbroken(`${device.device_type} ${device.device}`)),
+      this.#state, this.#facts, this.#actions);
   }
 
   update(device) {
@@ -26,6 +27,7 @@ export class DeviceCard {
     const words = JSON.stringify([device, job?.id, job && stateOf(job)]);
     if (words === this.#shown) return;
     this.#shown = words;
+    this.#offer(device);
     say(this.#state, readiness(device));
     this.#state.dataset.state = device.ready ? "ready" : "away";
     this.#facts.replaceChildren(facts(
@@ -40,10 +42,23 @@ export class DeviceCard {
     ));
   }
 
-  #buttons({ device }) {
+  /** Have the buttons that are due; made anew only where others are, and focus stays nearby. */
+  #offer(device) {
+    if (device.in_device_log === this.#inLog) return;
+    this.#inLog = device.in_device_log;
+    const focused = this.#actions.contains(document.activeElement);
+    this.#actions.replaceChildren(...this.#buttons(device));
+    if (focused) (this.#actions.querySelector("button") ?? this.#actions).focus();
+  }
+
+  #buttons({ device, in_device_log: inLog }) {
     const bench = this.#bench;
     const buttons = [];
     const named = (label) => ({ "aria-label": `${label} ${device}` });
+    if (!inLog) {
+      if (!bench.may("activator")) return [];
+      return [button("Forget…", () => forgetDevice(bench, device), { class: "danger", ...named("Forget") })];
+    }
     if (bench.may("operator")) {
       buttons.push(
         button("Update…", () => startUpdate(bench, { device }), named("Update")),
@@ -93,6 +108,20 @@ function removeDevice(device) {
     submit: async () => {
       await remove(`/devices/${device}`);
       notice(`${device} is removed.`);
+    },
+  });
+}
+
+function forgetDevice(bench, device) {
+  openDialog({
+    title: `Forget ${device}?`,
+    content: element("p", {}, "The inventory forgets its status, model and versions."),
+    label: "Forget",
+    danger: true,
+    submit: async () => {
+      await remove(`/devices/${device}/inventory`);
+      await bench.load();  // no event tells of it
+      notice(`${device} is forgotten.`);
     },
   });
 }

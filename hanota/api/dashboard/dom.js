@@ -1,6 +1,8 @@
 // Elements made in code. Text is always a text node: nothing a device says can become markup.
 
 const SVG = "http://www.w3.org/2000/svg";
+/** With the comma or colon behind it, which would begin the next line. */
+const EUI64 = /((?:[0-9A-F]{2}-){7}[0-9A-F]{2}[,:]?)/;
 
 /** Make an element; a property that is a function named on… listens, any other is an attribute. */
 export function element(tag, properties = {}, ...children) {
@@ -27,11 +29,17 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A text whose EUI-64s are parted only where one is wider than its place. */
+export function unbroken(text) {
+  const whole = (part) => element("span", { class: "whole" }, part);
+  return text.split(EUI64).map((part, index) => (index % 2 ? whole(part) : part));
+}
+
 /** Make a list of facts: pairs of a name and its value, a text or a node; those without one are left out. */
 export function facts(...pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
   return element("dl", { class: "facts" }, shown.map(([name, value]) => element("div", {},
-    element("dt", {}, name), element("dd", {}, value instanceof Node ? value : String(value)))));
+    element("dt", {}, name), element("dd", {}, value instanceof Node ? value : unbroken(String(value))))));
 }
 
 /** A button; `act` may be asynchronous: it is not pressed twice at once. */

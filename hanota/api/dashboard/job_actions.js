@@ -62,7 +62,7 @@ async function simply(bench, job, action, words) {
 function subject(bench, job) {
   const device = bench.device(job.device);
   return facts(
-    ["Device", `${job.device}, ${job.kind}${device?.model ? `, ${device.model}` : ""}`],
+    ["Device", `${job.kind} ${job.device}${device?.model ? `, ${device.model}` : ""}`],
     ["Runs now", device?.firmware_version ?? "not known"],
     ["Firmware version", job.firmware_version],
     ["Hash", element("code", {}, job.manufacturer_image_hash)],

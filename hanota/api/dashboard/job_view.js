@@ -2,7 +2,7 @@
 
 import { attempt } from "./announce.js";
 import { get } from "./api.js";
-import { element, facts } from "./dom.js";
+import { element, facts, unbroken } from "./dom.js";
 import { dateTime, short } from "./format.js";
 import { JobActions, findJob } from "./job_actions.js";
 import { MessageChart, belongs } from "./message_chart.js";
@@ -62,11 +62,11 @@ export async function jobView(bench, signal, id) {
 
 function factsOf(job) {
   return facts(
-    ["Device", `${job.device}, ${job.kind}`],
+    ["Device", `${job.kind} ${job.device}`],
     ["Firmware version", job.firmware_version],
     ["Image", element("code", {}, short(job.image))],
     ["Hash", element("code", {}, job.manufacturer_image_hash)],
-    ["Request", element("code", {}, job.request_id)],
+    ["Request", element("code", {}, unbroken(job.request_id))],
     ["Asked for", dateTime(job.created)],
     ["Priority", job.priority === "normal" ? null : job.priority],
     ["Activate at", job.upgrade_at === null ? null : dateTime(job.upgrade_at)],

@@ -9,9 +9,8 @@ import { ALERTS, FAULTS, badge, describe, fullWords, parties } from "./words.js"
 
 const PAGE = 100;
 const SHOWN = 500;
-/** Numbers that one look back covers: with a narrow choice of kinds most of them are something else. */
-const STRETCH = 5000;
-const STRETCHES = 20;
+/** Looks at older events for one page: the daemon bounds each, and what is rare may be far back. */
+const LOOKS = 20;
 
 const SUBSYSTEMS = [
   "radio", "device_log", "han", "key_establishment", "service_request", "outbox", "inventory",
@@ -103,12 +102,11 @@ class EventList {
     const kind = this.#kinds();
     let found = [];
     let end = this.#oldest;
-    if (end === Infinity) end = (await get("/events", { newest: 1 })).last + 1;
-    const stretch = kind.length ? STRETCH : PAGE;
-    for (let stretches = 0; end > 1 && found.length < PAGE && stretches < STRETCHES; stretches += 1) {
-      const start = Math.max(0, end - 1 - stretch);
-      found = [...(await between(start, end, kind)), ...found];
-      end = start + 1;
+    for (let looks = 0; end > 1 && found.length < PAGE && looks < LOOKS; looks += 1) {
+      const before = end === Infinity ? null : end;
+      const page = await get("/events", { newest: PAGE - found.length, before, kind });
+      found = [...page.events, ...found];
+      end = page.previous > page.first ? page.previous : 1;
     }
     if (begun !== this.#begun) return;
     this.#oldest = end;
@@ -127,17 +125,4 @@ class EventList {
     this.#older.hidden = this.#oldest <= 1 || !read;
     this.#newest.hidden = this.#following;
   }
-}
-
-/** Read the events with start < number < end. */
-async function between(start, end, kind) {
-  const found = [];
-  let after = start;
-  while (after < end - 1) {
-    const page = await get("/events", { after, kind, limit: PAGE });
-    found.push(...page.events.filter((event) => event.seq < end));
-    if (page.next <= after || page.next >= page.last) break;
-    after = page.next;
-  }
-  return found;
 }

@@ -1,7 +1,8 @@
 // The dashboard: log in, follow the journal, show the view that the address names.
 
 import { attempt, fault, notice } from "./announce.js";
-import { ApiError, session } from "./api.js";
+import { ApiError, get, session } from "./api.js";
+import { auditView } from "./audit.js";
 import { Bench } from "./bench.js";
 import { benchView } from "./bench_view.js";
 import { button, element, say } from "./dom.js";
@@ -10,13 +11,16 @@ import { jobView } from "./job_view.js";
 import { alertsView, journalView } from "./journal.js";
 import { Live } from "./live.js";
 import { showLogin } from "./login.js";
+import { productsView } from "./products.js";
 import { ALERTS, FAULTS, describe } from "./words.js";
 
 const VIEWS = [
   { name: "bench", label: "Bench", make: benchView },
   { name: "images", label: "Images", make: imagesView },
+  { name: "products", label: "Products", make: productsView },
   { name: "alerts", label: "Alerts", make: alertsView },
   { name: "journal", label: "Journal", make: journalView },
+  { name: "audit", label: "Audit", make: auditView, role: "activator" },
 ];
 /** Ends of an update: told aloud wherever one is looking. */
 const ENDS = ["activated", "held", "rejected", "invalid_image", "aborted", "expired", "failed"];
@@ -30,14 +34,15 @@ let current = null;
 
 /** One visit, from logging in to logging out. */
 class Visit {
-  #bench = new Bench(); #ended = new AbortController(); #view = null; #live = null;
+  #bench = new Bench(); #ended = new AbortController(); #view = null; #live = null; #views = [];
 
   async begin() {
     await this.#bench.load();
     const { hub } = this.#bench;
     const { signal } = this.#ended;
     who.replaceChildren(`${hub.caller}, ${hub.role} `, button("Log out", () => leave()));
-    navigation.replaceChildren(...VIEWS.map(({ name, label }) => element("a", { href: `#${name}` }, label)));
+    this.#views = VIEWS.filter(({ role = "observer" }) => this.#bench.may(role));
+    navigation.replaceChildren(...this.#views.map(({ name, label }) => element("a", { href: `#${name}` }, label)));
     for (const part of [who, navigation, connection]) part.hidden = false;
     window.addEventListener("hashchange", () => this.#show(true), { signal });
     // A file dropped beside the place for it must not take the dashboard's.
@@ -91,7 +96,7 @@ class Visit {
     const shown = this.#view = new AbortController();
     for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     const [name, id] = location.hash.slice(1).split("/");
-    const known = VIEWS.find((view) => view.name === name) ?? VIEWS[0];
+    const known = this.#views.find((view) => view.name === name) ?? this.#views[0];
     const isJob = name === "job" && /^\d{1,15}$/.test(id ?? "");
     for (const link of navigation.children) {
       const here = link.hash === (isJob ? "#bench" : `#${known.name}`);
@@ -101,7 +106,7 @@ class Visit {
     try {
       const view = isJob
         ? await jobView(this.#bench, shown.signal, Number(id))
-        : known.make(this.#bench, shown.signal);
+        : await known.make(this.#bench, shown.signal);
       if (shown.signal.aborted) return;
       main.replaceChildren(view.node);
       document.title = `${view.title} - hanota`;
@@ -134,5 +139,18 @@ function leave(words = "") {
   showLogin(main, enter, words);
 }
 
-if (session.token === null) showLogin(main, enter);
-else enter();
+/** Enter as whom the browser's certificate names, or ask for a token. */
+async function enterByCertificate() {
+  try {
+    await get("/hub");
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showLogin(main, enter);
+    return;
+  }
+  enter();
+}
+
+if (session.token !== null) enter();
+else if (location.protocol.startsWith("https")) enterByCertificate();
+else showLogin(main, enter);

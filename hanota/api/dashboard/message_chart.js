@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { openEvent } from "./event_detail.js";
 import { when } from "./format.js";
-import { describe, fullWords } from "./words.js";
+import { describe, parties } from "./words.js";
 
 const LIFELINES = ["service user", "DCC", "hub", "device"];
 /** Messages drawn at most: a job that was tried for a week has more than anybody reads. */
@@ -54,10 +54,12 @@ function draw(event) {
     element("button", {
       type: "button",
       class: `message from-${from} to-${to} ${event.kind.split(".")[0]}`,
-      "aria-label": fullWords(event),
       onclick: () => openEvent(event),
     },
-    element("span", { class: "label" }, element("span", { class: "words" }, describe(event)), " ",
+    element("span", { class: "label" },
+      // What the arrow shows, for whoever hears it.
+      element("span", { class: "unseen" }, `${parties(event)}: `),
+      element("span", { class: "words" }, describe(event)), " ",
       element("time", { datetime: event.at }, when(event.at))),
     element("span", { class: "arrow" })));
 }

@@ -47,7 +47,7 @@ class UpdateForm {
     this.#priority = element("select", { name: "priority" },
       ["low", "normal", "high"].map((name) => (
         element("option", { value: name, selected: name === "normal" }, name))));
-    this.#results = element("ul", { class: "outcomes", role: "status" });
+    this.#results = element("ul", { class: "outcomes" });
     this.#image.addEventListener("change", () => this.#show());
     this.#show();
   }
@@ -58,7 +58,7 @@ class UpdateForm {
       group("Devices", this.#devices),
       this.#explanation,
       group("How", this.#approval, this.#downgrade, field("Priority", this.#priority), this.#timed),
-      this.#results,
+      element("div", { role: "status" }, this.#results),
     ];
   }
 

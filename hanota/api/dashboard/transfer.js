@@ -37,8 +37,9 @@ export class Transfer {
       say(this.#figures, [
         `${Math.floor(progress.percentage)} %`,
         `${count(progress.octets)} of ${count(progress.total)} octets`,
-        rate(progress.rate),
-        progress.seconds_left === null ? null : `${duration(progress.seconds_left)} left`,
+        // Of one that is paused the rate would only fall, and the time left rise.
+        job.paused ? null : rate(progress.rate),
+        job.paused || progress.seconds_left === null ? null : `${duration(progress.seconds_left)} left`,
         progress.repeats ? `${progress.repeats} blocks repeated` : null,
       ].filter((words) => words !== null).join(" · "));
     } else if (job.retry_at !== null && !job.ended) {

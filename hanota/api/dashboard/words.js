@@ -39,6 +39,7 @@ const WORDS = {
   "inventory.device_status": (event) => `${event.device_type} is ${event.status} in the inventory`,
   "products_list.listed": (event) => `Listed: ${event.device_type} ${event.firmware_version}`,
   "products_list.withdrawn": (event) => `Withdrawn: ${event.device_type} ${event.firmware_version}`,
+  "products_list.removed": (event) => `Removed from the list: ${event.device_type} ${event.firmware_version}`,
   "daemon.started": (event) => `hanota ${event.version} started`,
   "daemon.stopping": () => "hanota is stopping",
   "store.pruned": () => "Old rows pruned from the database",

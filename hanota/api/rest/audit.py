@@ -19,7 +19,9 @@ class AuditRowView(BaseModel):
 
     seq: int
     at: SecondsField
-    actor: str = Field(description="The token's name, or the EUI-64 of who signed a DUIS document.")
+    actor: str = Field(
+        description="The name of the token or the client certificate, or the EUI-64 of who signed a document."
+    )
     role: str
     action: str = Field(description="The operation's id, or the Service Reference.")
     target: str
@@ -46,6 +48,7 @@ class AuditPage(BaseModel):
 
     rows: list[AuditRowView]
     next: int | None = Field(description="`after` of the next page; null at the end.")
+    last: int = Field(description="The number of the newest row; they begin with 1 and have no gaps.")
 
 
 class AuditVerdictView(BaseModel):
@@ -66,14 +69,21 @@ def add(routes: Routes) -> None:
     @routes.get("/audit", TAG, Role.ACTIVATOR)
     async def list_audit(
         after: Annotated[int, Query(ge=0, le=MAXIMUM_NUMBER)] = 0,
+        newest: Annotated[
+            int | None, Query(ge=1, le=settings.largest_page, description="Only the last so many.")
+        ] = None,
         limit: Annotated[int, Query(ge=1, le=settings.largest_page)] = settings.page,
     ) -> AuditPage:
         """Read the audit trail."""
+        last = audit.last_number()
+        if newest is not None:
+            after, limit = max(after, last - newest), newest
         rows = audit.rows(after=after, limit=limit + 1)
         shown = rows[:limit]
         return AuditPage(
             rows=[AuditRowView.of(row) for row in shown],
             next=shown[-1].seq if len(rows) > limit else None,
+            last=last,
         )
 
     @routes.get("/audit/verify", TAG, Role.ACTIVATOR)

@@ -6,14 +6,14 @@ from fastapi import Header, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from hanota.api.events_stream import (
-    MEDIA_TYPE,
+from hanota.api.events_stream import MEDIA_TYPE, EventStreams
+from hanota.api.journal_search import (
     EventFilter,
-    EventStreams,
     first_number,
     kinds_of,
     last_number,
     search,
+    search_back,
 )
 from hanota.api.rest.fields import EuiField
 from hanota.api.rest.routes import Routes
@@ -48,6 +48,7 @@ class EventList(BaseModel):
 
     events: list[EventView]
     next: int = Field(description="`after` of the next page; there is one where it differs from `last`.")
+    previous: int = Field(description="`before` of the page before; there is one where it is above `first`.")
     last: int = Field(description="The number of the newest event.")
     first: int = Field(
         description="The number of the oldest event that is kept; those before it were pruned."
@@ -64,7 +65,11 @@ def add(routes: Routes) -> None:
     async def list_events(
         after: Annotated[_Number | None, Query(description="Only later ones; null: from the first.")] = None,
         newest: Annotated[
-            int | None, Query(ge=1, le=settings.largest_page, description="Only of the last so many.")
+            int | None,
+            Query(ge=1, le=settings.largest_page, description="Only the last so many of those meant."),
+        ] = None,
+        before: Annotated[
+            _Number | None, Query(description="Only the last of those before it; null: to the last.")
         ] = None,
         kind: _Kinds = None,
         device: Annotated[EuiField | None, Query()] = None,
@@ -73,18 +78,20 @@ def add(routes: Routes) -> None:
     ) -> EventList:
         """Read the journal; a page may have fewer events than asked for, though more follow."""
         last = last_number(store)
-        begin = max(after or 0, 0 if newest is None else last - newest)
-        found, looked = search(
-            store,
-            EventFilter(kinds_of(kind or ()), device, job),
-            after=begin,
-            limit=limit,
-            scan=settings.scanned_rows,
-            page=settings.largest_page,
-        )
+        meant = EventFilter(kinds_of(kind or ()), device, job)
+        bounds = {"scan": settings.scanned_rows, "page": settings.largest_page}
+        begin = after or 0
+        if newest is None and before is None:
+            found, looked = search(store, meant, after=begin, limit=limit, **bounds)
+            previous = begin + 1
+        else:
+            looked = last if before is None else max(0, min(before - 1, last))
+            most = newest or limit
+            found, previous = search_back(store, meant, after=begin, before=looked + 1, limit=most, **bounds)
         return EventList(
             events=[EventView.model_validate(event.to_json()) for event in found],
             next=looked,
+            previous=previous,
             last=last,
             first=first_number(store),
         )

@@ -20,6 +20,8 @@ from hanota.eui64 import Eui64
 from hanota.timestamps import iso
 
 EXAMPLE_EUI64: Final = "00-DB-12-34-56-78-90-A4"
+DIGEST: Final = 32
+"""Octets of a SHA-256."""
 SHORTEST_DIGEST: Final = 4
 """Octets that a digest may be cut to."""
 _FIRST_YEAR: Final = 2000
@@ -60,6 +62,13 @@ def _not(what: str) -> bytes:
     raise ValueError(f"expected {what}")
 
 
+def _number(value: object) -> object:
+    """Take a number alone: pydantic would take a truth value, and digits in quotation marks, for one."""
+    if isinstance(value, bool | str):
+        raise ValueError("expected a number")  # noqa: TRY004  # pydantic tells of ValueErrors alone
+    return value
+
+
 def _time(value: object) -> Any:
     """Take an ISO 8601 text alone: a number could be seconds or milliseconds."""
     if not isinstance(value, str | datetime):
@@ -77,17 +86,35 @@ def _text_schema(description: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "description": description, **more})
 
 
+def _octets_schema(description: str, count: str = "*") -> WithJsonSchema:
+    """Describe as many octets in hex as the quantifier says, with spaces between them or without."""
+    return _text_schema(description, pattern=f"^ *(?:[0-9A-Fa-f]{{2}} *){count}$")
+
+
+def _sized(least: int, most: int) -> AfterValidator:
+    expected = f"{least}" if least == most else f"{least} to {most}"
+
+    def check(octets: bytes) -> bytes:
+        if not least <= len(octets) <= most:
+            raise ValueError(f"expected {expected} octets in hex, got {len(octets)}")
+        return octets
+
+    return AfterValidator(check)
+
+
 EuiField = Annotated[
     Eui64,
     PlainValidator(_eui64),
     PlainSerializer(str, return_type=str),
-    _text_schema("An EUI-64.", examples=[EXAMPLE_EUI64]),
+    _text_schema(
+        "An EUI-64.", pattern="^[0-9A-Fa-f]{2}(?:[-:]?[0-9A-Fa-f]{2}){7}$", examples=[EXAMPLE_EUI64]
+    ),
 ]
 HexField = Annotated[
     bytes,
     PlainValidator(_hexadecimal),
     PlainSerializer(bytes.hex, return_type=str),
-    _text_schema("Octets in hex."),
+    _octets_schema("Octets in hex."),
 ]
 Base64Field = Annotated[
     bytes,
@@ -97,10 +124,29 @@ Base64Field = Annotated[
 ]
 DigestField = Annotated[
     HexField,
-    Field(min_length=SHORTEST_DIGEST, max_length=32),
-    _text_schema("The SHA-256 of an image's file in hex, or its first octets where they suffice."),
+    _sized(SHORTEST_DIGEST, DIGEST),
+    _octets_schema(
+        "The SHA-256 of an image's file in hex, or its first octets where they suffice.",
+        f"{{{SHORTEST_DIGEST},{DIGEST}}}",
+    ),
 ]
-TimeField = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_within)]
+HashField = Annotated[
+    HexField,
+    _sized(DIGEST, DIGEST),
+    _octets_schema("A Manufacturer Image Hash: SHA-256 in hex.", f"{{{DIGEST}}}"),
+]
+CodeField = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFF)]
+"""Two octets in the body of a request: a manufacturer code, an image type, a hardware version."""
+TimeField = Annotated[
+    AwareDatetime,
+    BeforeValidator(_time),
+    AfterValidator(_within),
+    _text_schema(
+        f"A point in time from {_FIRST_YEAR} to {_LAST_YEAR}, with its time zone.",
+        format="date-time",
+        pattern="^(?:20[0-9]{2}|210[0-5])-",
+    ),
+]
 """A point in time that a client gives, one that ZigBee's UTCTime has."""
 SecondsField = Annotated[
     float, PlainSerializer(iso, return_type=str), _text_schema("A point in time.", format="date-time")

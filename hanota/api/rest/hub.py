@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from hanota.api.access import Role
-from hanota.api.events_stream import last_number
+from hanota.api.journal_search import last_number
 from hanota.api.rest.fields import EuiField, SecondsField
 from hanota.api.rest.routes import CallerOf, Routes
 from hanota.api.rest.views import ProgressView
@@ -28,7 +28,7 @@ class HubView(BaseModel):
     open_jobs: int
     documents_waiting: int = Field(description="Documents that service users have not taken yet.")
     last_event: int
-    caller: str = Field(description="Whose token it is.")
+    caller: str = Field(description="Whose token it is, or certificate.")
     role: Role
 
 

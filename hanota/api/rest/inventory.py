@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -10,15 +10,13 @@ from starlette.responses import Response
 from hanota.api.access import Role
 from hanota.api.context import ApiContext
 from hanota.api.rest.devices import TAG, find_device
-from hanota.api.rest.fields import EuiField
+from hanota.api.rest.fields import CodeField, EuiField
 from hanota.api.rest.routes import CallerOf, Routes
 from hanota.api.rest.views import DeviceView
 from hanota.dcc.device_record import DeviceRecord
 from hanota.duis.inventory import NAME_LENGTH, DeviceStatus, DeviceType
 from hanota.errors import LocalProtocolError
 from hanota.eui64 import Eui64
-
-_Code = Annotated[int, Field(ge=0, le=0xFFFF)]
 
 
 class InventoryEntry(BaseModel):
@@ -32,9 +30,11 @@ class InventoryEntry(BaseModel):
     status: DeviceStatus | None = Field(
         default=None, description="Updates and commands are for Commissioned devices; a new one is Pending."
     )
-    manufacturer_code: _Code | None = Field(default=None, description="As in the OTA Header of its images.")
+    manufacturer_code: CodeField | None = Field(
+        default=None, description="As in the OTA Header of its images."
+    )
     model: str = Field(default="", max_length=NAME_LENGTH)
-    hardware_version: _Code | None = None
+    hardware_version: CodeField | None = None
     firmware_version: str | None = Field(
         default=None, pattern="^[0-9A-F]{8}$", description="Until the device says it under its own key."
     )

@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hanota.api.access import AccessRefusedError, Principal, Role, check_role
+from hanota.api.access import STRANGER, AccessRefusedError, Principal, Role, check_role
 from hanota.api.bodies import BodyRefusedError, BodyRoom, read_body
+from hanota.api.client_certificate import client_certificate
 from hanota.api.context import ApiContext
 from hanota.api.errors import describe
 from hanota.dcc.submission import Answer
@@ -37,8 +38,8 @@ class ErrorBody(BaseModel):
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": ErrorBody, "description": words}
     for status, words in {
-        HTTPStatus.UNAUTHORIZED: "No token, or an unknown one.",
-        HTTPStatus.FORBIDDEN: "The token's role does not suffice.",
+        HTTPStatus.UNAUTHORIZED: "No token or an unknown one, and no certificate that names anybody.",
+        HTTPStatus.FORBIDDEN: "The role does not suffice.",
         HTTPStatus.NOT_FOUND: "There is no such thing.",
         HTTPStatus.REQUEST_TIMEOUT: "The body did not arrive in time.",
         HTTPStatus.CONFLICT: "Not as things stand.",
@@ -48,7 +49,10 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
         HTTPStatus.SERVICE_UNAVAILABLE: "Not at the moment: nothing was done.",
     }.items()
 }
-_BEARER: Final = HTTPBearer(auto_error=False, description="A token; its role says what it is good for.")
+_BEARER: Final = HTTPBearer(
+    auto_error=False,
+    description="A token; its role says what it is good for. A client whose certificate names it needs none.",
+)
 
 
 class Caller:
@@ -109,7 +113,7 @@ class Caller:
 
     def _record(self, target: str, outcome: str) -> None:
         principal = self.principal
-        self._context.audit.record(principal.name, str(principal.role), self._operation, target, outcome)
+        self._context.audit.record(principal.actor, str(principal.role), self._operation, target, outcome)
         self._recorded = True
 
 
@@ -220,13 +224,12 @@ class Routes:
     def _admit(self, request: Request, operation: str, role: Role, *, audited: bool) -> Caller:
         """Return who asks, before anything of the body is read; raise AccessRefusedError."""
         context = self.context
-        address = "" if request.client is None else request.client.host
         try:
-            principal = context.access.authenticate(request.headers.get("authorization"), address)
+            principal = context.access.principal_of(request)
         except AccessRefusedError as error:
             if audited and self._strangers.take(context.clock.now()):
-                target = f"{request.url.path} from {address}"
-                context.audit.record("unknown", "", operation, target, f"refused: {error}")
+                target = f"{request.url.path} from {_origin(request)}"
+                context.audit.record(STRANGER, "", operation, target, f"refused: {error}")
             raise
         caller = Caller(context, operation, principal)
         try:
@@ -271,6 +274,13 @@ CallerOf = Annotated[Caller, Depends(_caller)]
 def response_code(answer: Answer) -> str:
     """Return the DCC's Response Code."""
     return str(answer.response.response_code)
+
+
+def _origin(request: Request) -> str:
+    """Return from where a request of nobody known comes."""
+    address = "" if request.client is None else request.client.host
+    certificate = client_certificate(request.scope)
+    return address if certificate is None else f"{address} with the certificate {certificate.subject}"
 
 
 def _refused(error: HanotaError) -> str:

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hanota.cli.client import devices, events, images, jobs, status, update
+from hanota.cli.client import audit, devices, events, images, jobs, products, status, update
 from hanota.cli.client.session import Session
 from hanota.cli.client.settings import DEFAULT_URL, ClientSettings, read_settings
 
-app = typer.Typer(no_args_is_help=True, help="A running daemon: status, devices, images, updates, events.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A running daemon: status, devices, images, products, updates, events, audit trail.",
+)
 app.add_typer(devices.app, name="devices")
 app.add_typer(images.app, name="images")
+app.add_typer(products.app, name="products")
+app.add_typer(audit.app, name="audit")
 app.command()(status.status)
 app.command()(update.update)
 app.command()(update.activate)
@@ -35,16 +40,34 @@ def client(
         typer.Option(
             envvar="HANOTA_TOKEN_FILE",
             metavar="FILE",
-            help="The file with the token; without it HANOTA_TOKEN, then hanota.sqlite.token.",
+            help="The file with `token`, or with `certificate`, `key` and `ca`; without it HANOTA_TOKEN, then"
+            " hanota.sqlite.token.",
         ),
     ] = None,
     ca: Annotated[
-        Path | None, typer.Option("--ca", metavar="FILE", help="Who signed the daemon's certificate, PEM.")
+        Path | None,
+        typer.Option(
+            "--ca", envvar="HANOTA_CA", metavar="FILE", help="Who signed the daemon's certificate, PEM."
+        ),
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--cert", metavar="FILE", help="The client's own certificate, PEM.")
+        Path | None,
+        typer.Option(
+            "--cert",
+            envvar="HANOTA_CERT",
+            metavar="FILE",
+            help="The client's own certificate, PEM: one that names an actor needs no token.",
+        ),
     ] = None,
-    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Its private key, PEM.")] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            envvar="HANOTA_KEY",
+            metavar="FILE",
+            help="Its private key, PEM; without it, it is in the certificate's file.",
+        ),
+    ] = None,
 ) -> None:
     """Ask a running daemon, and have it update devices.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from hanota.api.tls_words import alert_of, tls_error, tls_words
 from hanota.cli.client.errors import ClientError, RefusedError
+from hanota.cli.client.words import commands_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     Parameters: TypeAlias = Mapping[str, str | int | bool]
 
 PREFIX: Final = "/api/v1"
+LOST: Final = (httpx.HTTPError, ssl.SSLError)
+"""What a connection may end with. In TLS 1.3 a client hears only when it reads that its certificate was not
+taken, and httpx passes that error on as it is."""
 
 
 class Connection:
@@ -86,10 +92,10 @@ class Connection:
     async def _json(self, method: str, path: str, **request: Any) -> Any:
         try:
             response = await self._client.request(method, PREFIX + path, **request)
-        except httpx.HTTPError as error:
+        except LOST as error:
             raise unreachable(self.settings, error) from error
         if not response.is_success:
-            raise refusal(response)
+            raise refusal(self.settings, response)
         if not response.content:
             return None
         try:
@@ -100,14 +106,12 @@ class Connection:
             ) from error
 
 
-def unreachable(settings: ClientSettings, error: httpx.HTTPError) -> ClientError:
+def unreachable(settings: ClientSettings, error: httpx.HTTPError | ssl.SSLError) -> ClientError:
     """Return the error of a daemon that cannot be spoken to."""
+    words = tls_words(error)
+    if words is not None:
+        return ClientError(f"no connection to {settings.url}: {words}", hint=_tls_hint(settings, error))
     match error:
-        case httpx.ConnectError() if "CERTIFICATE" in str(error):
-            return ClientError(
-                f"the certificate of {settings.url} is not trusted: {error}",
-                hint="--ca names the certificate that signed it",
-            )
         case httpx.ConnectError() | httpx.ConnectTimeout():
             why = str(error) or "no answer"
             return ClientError(
@@ -126,7 +130,18 @@ def unreachable(settings: ClientSettings, error: httpx.HTTPError) -> ClientError
             )
 
 
-def refusal(response: httpx.Response) -> RefusedError:
+def _tls_hint(settings: ClientSettings, error: Exception) -> str:
+    """Return what to do about TLS that does not come about."""
+    if isinstance(tls_error(error), ssl.SSLCertVerificationError):
+        return "--ca names the authority that signed the daemon's certificate, --url the host it is for"
+    if alert_of(error) is None:
+        return f"try --url {settings.url.replace('https://', 'http://', 1)}, or look at api.certificate"
+    if settings.certificate is None:
+        return "--cert and --key name a certificate that the daemon takes: one of its api.client_ca"
+    return f"show another certificate than {settings.certificate}: one of the daemon's api.client_ca"
+
+
+def refusal(settings: ClientSettings, response: httpx.Response) -> RefusedError:
     """Return the error of what the daemon refused, in its own words; the body must have been read."""
     message, hint, code = "", None, None
     try:
@@ -135,12 +150,13 @@ def refusal(response: httpx.Response) -> RefusedError:
         body = None
     if isinstance(body, dict):
         message = str(body.get("error") or "")
-        hint = None if body.get("hint") is None else str(body["hint"])
+        hint = None if body.get("hint") is None else commands_in(str(body["hint"]))
         code = None if body.get("code") is None else str(body["code"])
-    if response.status_code == httpx.codes.UNAUTHORIZED:
+    # Without either, the daemon does not know what the client could have brought.
+    if response.status_code == httpx.codes.UNAUTHORIZED and settings.certificate is None:
         hint = (
             "--token-file names the file with the token: hanota.sqlite.token beside the daemon's database,"
-            " unless tokens are configured; or set HANOTA_TOKEN"
+            " unless tokens are configured; or set HANOTA_TOKEN; or --cert names a certificate"
         )
     words = message or f"HTTP {response.status_code} {response.reason_phrase}"
     return RefusedError(f"the daemon refused: {words}", status=response.status_code, code=code, hint=hint)

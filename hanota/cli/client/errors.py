@@ -12,7 +12,7 @@ class Exit(IntEnum):
 
     DONE = 0
     FAILED = 1
-    """An update ended otherwise than with its image activated."""
+    """An update ended otherwise than with its image activated; the audit trail was tampered with."""
     USAGE = 2
     """What was asked for cannot be: an option, a file, an EUI-64."""
     REFUSED = 3
@@ -31,6 +31,10 @@ class RefusedError(ClientError):
     ) -> None:
         super().__init__(message if code is None else f"{message} ({code})", hint=hint)
         self.status, self.code = status, code
+
+
+class TamperedError(HanotaError):
+    """A row of the audit trail is not as it was written."""
 
 
 class UpdateFailedError(HanotaError):

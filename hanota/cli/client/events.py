@@ -10,9 +10,10 @@ import typer
 from rich.markup import escape
 
 from hanota.cli.client.session import JsonOption, end, eui64, run
+from hanota.cli.client.timeline import Timeline
 from hanota.cli.client.words import show_json
 from hanota.cli.output import console, stderr
-from hanota.errors import HanotaError
+from hanota.errors import ConfigError, HanotaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,17 @@ PAGE: Final = 500
 """Events asked for at once."""
 RECENT: Final = 50
 """Events shown where the user does not say from which on."""
+MOST: Final = 1000
+"""Events that may be asked for by how many they are: the largest page of the daemon."""
 _NOT_DETAIL: Final = frozenset({"seq", "at", "kind", "from", "to", "device", "job"})
+_WIDEST_PARTIES: Final = 19
+"""Characters of `service user -> DCC`."""
+_DEVICE: Final = 23
+"""Characters of an EUI-64."""
+_SHORT: Final = 5
+"""Characters of its end, enough to tell the devices of a bench apart."""
+_WIDE: Final = 120
+"""Columns from which on a line has room for all of an EUI-64."""
 
 
 def events(
@@ -35,46 +46,91 @@ def events(
     after: Annotated[
         int | None, typer.Option(min=0, metavar="N", help=f"Those above this number; else the last {RECENT}.")
     ] = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, max=MOST, metavar="N", help="The last so many instead.")
+    ] = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Such as `job.state`, or all of `job`; repeatable.")
     ] = None,
     device: Annotated[str | None, typer.Option(metavar="EUI64", help="Of this device.")] = None,
+    job: Annotated[int | None, typer.Option(min=1, metavar="JOB", help="Of this job.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened, in order: requests, messages, transfers, alerts; from any point on."""
     parameters: dict[str, str | int | bool] = {}
     try:
+        if after is not None and last is not None:
+            raise ConfigError("--after and --last exclude each other", hint="give one of them")
         if device is not None:
             parameters["device"] = eui64(device)
     except HanotaError as error:
         end(error)
     if kind:
         parameters["kind"] = ",".join(kind)
-    show = show_json if as_json else _show
-    run(context, lambda connection: _events(connection, after, parameters, show, follow=follow))
+    if job is not None:
+        parameters["job"] = job
+    show = show_json if as_json else _View()
+    run(
+        context,
+        lambda connection: _events(connection, after, last or RECENT, parameters, show, follow=follow),
+    )
 
 
 async def _events(
     connection: Connection,
     after: int | None,
+    count: int,
     parameters: Mapping[str, str | int | bool],
     show: Callable[[Mapping[str, Any]], None],
     *,
     follow: bool,
 ) -> None:
-    begin: dict[str, int] = {"newest": RECENT} if after is None else {"after": after}
-    while True:
-        page = await connection.get("/events", {**parameters, **begin, "limit": PAGE})
-        if page["first"] > begin.get("after", page["first"]) + 1:
-            stderr.print(f"the events before {page['first']} were pruned")
-        for event in page["events"]:
+    if after is None:
+        newest, reached = await _newest(connection, count, parameters)
+        for event in newest:
             show(event)
-        reached = page["next"]
-        if reached >= page["last"] or reached <= begin.get("after", -1):
-            break
-        begin = {"after": reached}
+        found = bool(newest)
+    else:
+        found, reached = await _later(connection, after, parameters, show)
+    if not found:
+        stderr.print("no such events" if parameters or after else "no events")
     if follow:
         await _follow(connection, reached, parameters, show)
+
+
+async def _newest(
+    connection: Connection, count: int, parameters: Mapping[str, str | int | bool]
+) -> tuple[list[Mapping[str, Any]], int]:
+    """Return the last events, and the number of the last that was looked at."""
+    page = await connection.get("/events", {**parameters, "newest": count})
+    found, reached = list(page["events"]), page["next"]
+    # The daemon looks at so many at once; what is rare may be further back.
+    while len(found) < count and page.get("previous", 0) > page["first"]:
+        earlier = {"newest": count - len(found), "before": page["previous"]}
+        page = await connection.get("/events", {**parameters, **earlier})
+        found = [*page["events"], *found]
+    return found, reached
+
+
+async def _later(
+    connection: Connection,
+    after: int,
+    parameters: Mapping[str, str | int | bool],
+    show: Callable[[Mapping[str, Any]], None],
+) -> tuple[bool, int]:
+    """Show the events above a number; return whether there was one, and the last that was looked at."""
+    found = False
+    while True:
+        page = await connection.get("/events", {**parameters, "after": after, "limit": PAGE})
+        if page["first"] > after + 1:
+            stderr.print(f"the events before {page['first']} were pruned")
+        for event in page["events"]:
+            found = True
+            show(event)
+        reached = page["next"]
+        if reached >= page["last"] or reached <= after:
+            return found, reached
+        after = reached
 
 
 async def _follow(
@@ -93,13 +149,21 @@ async def _follow(
             show(event)
 
 
-def _show(event: Mapping[str, Any]) -> None:
-    device = (event.get("device") or "")[-5:]
-    parties = f"{event['from']} -> {event['to']}"
-    console.print(
-        f"[dim]{event['seq']:>6}[/] {escape(event['at'])} {escape(parties):28} {escape(device):5}"
-        f"  {escape(_describe(event))}"
-    )
+class _View:
+    """A line for each event."""
+
+    def __init__(self) -> None:
+        self._lines = Timeline()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Print an event."""
+        source, target = event["from"], event["to"]
+        parties = source if source == target else f"{source} -> {target}"
+        device, width = event.get("device") or "", _DEVICE
+        if console.width < _WIDE:
+            device, width = device[-_SHORT:], _SHORT
+        who = f"{parties:{_WIDEST_PARTIES}} {device:{width}}"
+        self._lines.show(event["seq"], event["at"], who, _describe(event))
 
 
 def _describe(event: Mapping[str, Any]) -> str:

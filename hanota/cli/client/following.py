@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 
 from hanota.cli.client.errors import ClientError, RefusedError, UpdateFailedError
 from hanota.cli.client.words import colour, job_words, lacks_last_block, show_json
@@ -29,6 +29,8 @@ SERVER_ERROR: Final = 500
 """From here on the HTTP status says that it is the daemon's fault, or that it is about to stop."""
 HAS_IMAGE: Final = frozenset({"transferred", "held", "activating", "activated"})
 """States in which a device has the whole image."""
+BROAD: Final = 115
+"""Columns from which on a bar of 40 stands between a device and how far it is; else that is beneath it."""
 HELD: Final = "held"
 """The state in which an HCALCS has its image and waits for its activation."""
 
@@ -107,12 +109,13 @@ class _BarView:
     """A bar for each job."""
 
     def __init__(self) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[words]}"),
-            console=console,
-        )
+        words = "{task.fields[words]}"
+        columns: tuple[ProgressColumn, ...]
+        if console.width < BROAD:
+            columns = (TextColumn(f"{{task.description}}\n  {words}"), BarColumn())
+        else:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(words))
+        self._bars = Progress(*columns, console=console)
         self._tasks: dict[int, TaskID] = {}
         self._shown: dict[int, tuple[str, bool]] = {}
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hanota.cli.client.session import JsonOption, YesOption, confirm, end, run
-from hanota.cli.client.words import SHORT_DIGEST, show_json, show_table
+from hanota.cli.client.tables import show_table
+from hanota.cli.client.when import headed, shown
+from hanota.cli.client.words import SHORT_DIGEST, show_json
 from hanota.cli.image_file import read_image_file
 from hanota.cli.output import console
 from hanota.errors import HanotaError
@@ -35,8 +37,9 @@ def images(
         show_json(document)
         return
     show_table(
-        ("image", "kind", "maker", "type", "version", "octets", "signature", "added"),
+        ("image", "kind", "maker", "type", "version", "octets", headed("added"), "signature", "retired"),
         (_row(image) for image in document["images"]),
+        texts=("signature", "retired"),
         nothing="no images: `hanota client images add FILE --kind PPMID` adds one",
     )
 
@@ -91,6 +94,7 @@ def _row(image: Mapping[str, Any]) -> tuple[str, ...]:
         f"{image['image_type']:04X}",
         image["firmware_version"],
         f"{image['octets']:,}",
+        shown(image["added"]),
         image["signature"],
-        image["added"] if image["retired"] is None else f"{image['added']}, retired {image['retired']}",
+        "" if image["retired"] is None else shown(image["retired"]),
     )

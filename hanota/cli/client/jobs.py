@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hanota.cli.client.session import JsonOption, YesOption, confirm, run
-from hanota.cli.client.words import SHORT_DIGEST, job_words, show_json, show_table
+from hanota.cli.client.tables import show_table
+from hanota.cli.client.when import headed, shown
+from hanota.cli.client.words import SHORT_DIGEST, job_words, show_json
 from hanota.cli.output import console
 
 if TYPE_CHECKING:
@@ -38,8 +40,9 @@ def jobs(
         show_json(document)
         return
     show_table(
-        ("job", "device", "image", "version", "stands", "since"),
+        ("job", "device", "image", "version", "stands", headed("since")),
         (_row(job) for job in document["jobs"]),
+        texts=("stands",),
         nothing="no jobs" if all_jobs else "no open jobs; --all shows those that ended",
     )
 
@@ -83,5 +86,5 @@ def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
         job["image"][:SHORT_DIGEST],
         job["firmware_version"],
         job_words(job),
-        job["updated"],
+        shown(job["updated"]),
     )

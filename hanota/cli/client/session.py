@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar
 import typer
 from rich.markup import escape
 
-from hanota.cli.client.errors import ClientError, Exit, UpdateFailedError
+from hanota.cli.client.errors import ClientError, Exit, TamperedError, UpdateFailedError
 from hanota.cli.output import stderr
 from hanota.errors import HanotaError
 
@@ -63,7 +63,7 @@ def end(error: HanotaError) -> NoReturn:
     if error.hint:
         stderr.print(f"[bold]hint:[/] {escape(error.hint)}")
     match error:
-        case UpdateFailedError():
+        case UpdateFailedError() | TamperedError():
             raise typer.Exit(Exit.FAILED)
         case ClientError():
             raise typer.Exit(Exit.REFUSED)

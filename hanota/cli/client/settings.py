@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from hanota.cli.client.access_file import AccessFile, read_access_file
 from hanota.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ class ClientSettings:
 
     url: str = DEFAULT_URL
     token: str | None = field(default=None, repr=False)
-    """None where none was found: then the daemon says what it needs."""
+    """None where none was found: then the certificate says who comes, or the daemon what it needs."""
     ca: Path | None = None
     """Certificates that may sign the daemon's, PEM; None: those of the system."""
     certificate: Path | None = None
-    """The client's own certificate, PEM, where the daemon asks for one."""
+    """The client's own certificate, PEM: shown where the daemon asks for one, and it may name the client."""
     key: Path | None = None
     """Its private key; None: it is in the certificate's file."""
 
@@ -62,7 +63,7 @@ class ClientSettings:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
                 f"cannot use these certificates: {error.strerror or error}",
-                hint="--ca, --cert and --key name PEM files",
+                hint="--ca, --cert and --key name PEM files; the key belongs to the certificate",
             ) from error
         return context
 
@@ -78,24 +79,33 @@ def read_settings(
 ) -> ClientSettings:
     """Return the settings of a command line; raise ConfigError.
 
-    The token is that of `token_file`, else of HANOTA_TOKEN, else of the file a daemon makes beside its
-    database, if there is one in the working folder.
+    What is not given here is what `token_file` says. Without that file the token is that of HANOTA_TOKEN;
+    else, where there is no certificate either, of the file a daemon makes beside its database, if the working
+    folder has one.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"not an address of a daemon: {url!r}", hint=f"such as {DEFAULT_URL}")
-    token = _token(token_file, environment)
-    return ClientSettings(url.rstrip("/"), token, ca, certificate, key)
+    if key is not None and certificate is None:
+        raise ConfigError("a key without its certificate", hint="name the certificate with --cert")
+    found = AccessFile() if token_file is None else read_access_file(token_file)
+    if certificate is None:
+        certificate, key = found.certificate, found.key
+    token = found.token
+    if token_file is None:
+        token = environment.get("HANOTA_TOKEN", "").strip() or None
+    if token_file is None and token is None and certificate is None:
+        token = _token_of_a_daemon_here()
+    if certificate is not None and parts.scheme == "http":
+        raise ConfigError(
+            f"a certificate can be shown over https only, not at {url}", hint="--url names the daemon"
+        )
+    return ClientSettings(url.rstrip("/"), token, ca or found.ca, certificate, key)
 
 
-def _token(file: Path | None, environment: Mapping[str, str]) -> str | None:
-    # The daemon's package knows the form of its file; loaded only by a command that runs.
-    from hanota.daemon.token_file import read_token, token_file  # noqa: PLC0415
+def _token_of_a_daemon_here() -> str | None:
+    # The daemon's package knows the name of its file; loaded only by a command that runs.
+    from hanota.daemon.token_file import token_file  # noqa: PLC0415
 
-    if file is not None:
-        return read_token(file)
-    given = environment.get("HANOTA_TOKEN", "").strip()
-    if given:
-        return given
     beside = token_file(Path(DEFAULT_DATABASE))
-    return read_token(beside) if beside.exists() else None
+    return read_access_file(beside).token if beside.exists() else None

@@ -8,7 +8,8 @@ import typer  # noqa: TC002  # Typer reads the annotations
 from rich.markup import escape
 
 from hanota.cli.client.session import JsonOption, run
-from hanota.cli.client.words import job_words, show_json, show_table
+from hanota.cli.client.tables import show_table
+from hanota.cli.client.words import job_words, show_json
 from hanota.cli.output import console
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
     )
     activates = "activates by itself" if hub["can_activate"] else "has activation signed elsewhere"
     console.print(
-        f"you are {escape(hub['caller'])} ({hub['role']}); service user {hub['service_user']} {activates}"
+        f"you are {escape(hub['caller'])} ({hub['role']})\nservice user {hub['service_user']} {activates}"
     )
     console.print(
-        f"{hub['devices']} devices, {hub['open_jobs']} open jobs,"
-        f" {hub['documents_waiting']} documents waiting for service users, event {hub['last_event']}"
+        f"{hub['devices']} devices, {hub['open_jobs']} open jobs, event {hub['last_event']}\n"
+        f"{hub['documents_waiting']} documents waiting for service users"
     )
     if jobs:
         rows = ((str(job["id"]), job["device"], job_words(job)) for job in jobs)
-        show_table(("job", "device", "stands"), rows, nothing="")
+        show_table(("job", "device", "stands"), rows, texts=("stands",), nothing="")
 
 
 async def _ask(connection: Connection) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from hanota.cli.client.connection import refusal, unreachable
+from hanota.cli.client.connection import LOST, refusal, unreachable
 from hanota.cli.client.errors import ClientError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def follow(
                 if event is not None:
                     yield event
             error = ClientError("the daemon ended the event stream")
-        except httpx.HTTPError as failure:
+        except LOST as failure:
             error = unreachable(settings, failure)
             if not reached:
                 raise error from failure
@@ -90,7 +90,7 @@ async def _listen(
             await response.aread()
             # A daemon that starts or stops says so with 503; everything else will not change.
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                raise refusal(response)
+                raise refusal(connection.settings, response)
             raise httpx.RemoteProtocolError("the daemon is not ready")
         yield None
         async for line in _lines(response, connection.settings.line_limit):

@@ -11,8 +11,9 @@ import typer
 
 from hanota.cli.client.errors import UpdateFailedError
 from hanota.cli.client.session import JsonOption, YesOption, confirm, end, eui64, run
-from hanota.cli.client.when import parse_when
-from hanota.cli.client.words import SHORT_DIGEST, job_words, show_json, show_table
+from hanota.cli.client.tables import show_table
+from hanota.cli.client.when import parse_when, spoken
+from hanota.cli.client.words import SHORT_DIGEST, job_words, show_json
 from hanota.cli.image_file import read_image_file
 from hanota.cli.output import console, stderr
 from hanota.clock import SystemClock
@@ -125,7 +126,7 @@ def activate(
         end(error)
     job = run(context, lambda connection: _job(connection, target))
     what = "cancel the activation of" if cancel else "activate"
-    when = f" at {body['when']}" if at is not None else ""
+    when = "" if at is None else f" at {spoken(str(body['when']))}"
     confirm(
         f"{what} version {job['firmware_version']} on {job['kind']} {job['device']} (job {job['id']}){when}?",
         yes=yes,
@@ -135,7 +136,7 @@ def activate(
         show_json(answer)
     else:
         console.print(f"{answer['response_code']} for {answer['request_id']}", markup=False)
-        console.print(f"job {job['id']}: {job_words(answer['job'])}", markup=False)
+        console.print(f"job {job['id']}: {job_words(answer['job'])}{when}", markup=False)
     if follow and not cancel:
         from hanota.cli.client.following import follow_jobs  # noqa: PLC0415  # as in `update`
 
@@ -218,5 +219,6 @@ def _show_answer(answer: Mapping[str, Any]) -> None:
             )
             for each in answer["devices"]
         ),
+        texts=("outcome", "job"),
         nothing="no devices",
     )

@@ -1,4 +1,4 @@
-"""Points in time as a user writes them."""
+"""Points in time as a user writes them, and as they are shown to him."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from datetime import datetime, time, timedelta
 from typing import Final
 
+from hanota.cli.output import console
 from hanota.errors import ConfigError
 
 _LATER: Final = re.compile(r"\+(\d{1,6})([smhd])")
@@ -29,6 +30,34 @@ def parse_when(text: str, now: float) -> float:
     if at <= now:
         raise ConfigError(f"{text} is past", hint="name a time that is ahead")
     return at
+
+
+def shown(at: str) -> str:
+    """Return a time of the daemon: on a terminal by the user's own clock, without fractions of a second.
+
+    Elsewhere, where a program may read it, it stays as it came: ISO 8601 in UTC, with milliseconds.
+    """
+    return _local(at).strftime("%Y-%m-%d %H:%M:%S") if console.file.isatty() else at
+
+
+def spoken(at: str) -> str:
+    """Return a time of the daemon for a sentence, which says whose time it is."""
+    return f"{shown(at)} local time" if console.file.isatty() else at
+
+
+def headed(name: str) -> str:
+    """Return the heading of a column of times, which says whose time it is; others end with Z."""
+    return f"{name} (local time)" if console.file.isatty() else name
+
+
+def of_day(at: str) -> tuple[str, str]:
+    """Return date and time of day of a time of the daemon, by the user's own clock."""
+    local = _local(at)
+    return local.strftime("%A, %d %B %Y"), local.strftime("%H:%M:%S")
+
+
+def _local(at: str) -> datetime:
+    return datetime.fromisoformat(at).astimezone()
 
 
 def _time_of_day(text: str, now: float) -> float | None:

@@ -1,18 +1,17 @@
-"""What the daemon answers, in tables and words."""
+"""What the daemon answers, in words."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from hanota.cli.output import console
+from hanota.cli.client.when import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
 SHORT_DIGEST: Final = 16
 """Hex digits of a digest that tell images apart."""
@@ -22,23 +21,15 @@ _GOOD: Final = frozenset({"activated", "held"})
 _BAD: Final = frozenset({"rejected", "invalid_image", "aborted", "expired", "cancelled", "failed"})
 
 
+def commands_in(hint: str) -> str:
+    """Return a hint of the daemon with the client's commands for the operations that it names."""
+    hint = re.sub(r"GET /api/v1/(\w+)", r"`hanota client \1`", hint)
+    return re.sub(r"POST /api/v1/(\w+)", r"`hanota client \1 add`", hint)
+
+
 def show_json(document: Any) -> None:
     """Print one JSON document on one line."""
     typer.echo(json.dumps(document))
-
-
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, nothing: str) -> None:
-    """Print rows under headings, or `nothing` where there are none; texts of the daemon are no markup."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        # An EUI-64 is there to be copied.
-        table.add_column(heading, overflow="fold", no_wrap=heading == "device")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    if table.row_count:
-        console.print(table)
-    else:
-        console.print(nothing, markup=False)
 
 
 def job_words(job: Mapping[str, Any]) -> str:
@@ -50,12 +41,14 @@ def job_words(job: Mapping[str, Any]) -> str:
     if job.get("waits_for_approval"):
         words.append("waits for approval")
     if job.get("upgrade_at") and not job.get("ended"):
-        words.append(f"activates at {job['upgrade_at']}")
+        words.append(f"activates at {spoken(job['upgrade_at'])}")
     if job.get("failures"):
         words.append(f"{job['failures']} failed downloads")
     progress = job.get("progress")
     if lacks_last_block(job):
         words.append("all but its last block")
+    elif progress and job.get("paused"):
+        words.append(f"{progress['percentage']:.0f} %")  # a rate would only fall, and a time left rise
     elif progress:
         words.append(figures(progress))
     return ", ".join(filter(None, words))

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from hanota.emulator.impairments import LineFaults, LinkFaults
-from hanota.eui64 import Eui64
+from hanota.gbcs.reference_test_data import HCALCS, HUB, PPMID
 from hanota.ota.fields import ImageId
 from hanota.ota.image import IMAGE_TYPE_HCALCS, IMAGE_TYPE_PPMID
 
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
     from hanota.emulator.emulation.sockets import SocketAddress
     from hanota.emulator.zdo import SimpleDescriptor
-
-DONGLE: Final = Eui64.parse("00-DB-12-34-56-78-90-A2")
-PPMID: Final = Eui64.parse("00-DB-12-34-56-78-90-A4")
-HCALCS: Final = Eui64.parse("00-DB-12-34-56-78-90-A5")
-"""The identities of the DCC's published Reference Test Data Set, so that its documents fit."""
+    from hanota.eui64 import Eui64
 
 MANUFACTURER: Final = 0x121D
 """The manufacturer code of the DCC's sample images."""
@@ -47,7 +43,7 @@ class DeviceKind(StrEnum):
 class DongleEntry:
     """The table [dongle]."""
 
-    eui64: Eui64 = DONGLE
+    eui64: Eui64 = HUB
     baudrate: int = 115_200
     flow_control: bool = True
     version: int | str | None = None

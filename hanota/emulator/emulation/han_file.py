@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from hanota.emulator.devices.client_shapes import CLIENTS, QUIRK_NAMES
 from hanota.emulator.devices.misbehaviour import MISBEHAVIOURS
 from hanota.emulator.emulation.entries import (
-    DONGLE,
     IN_HOME_DISPLAY,
     INSTALL_CODE_OCTETS,
     MANUFACTURER,
@@ -27,6 +26,7 @@ from hanota.emulator.emulation.table import UINT16, UINT32, Table
 from hanota.emulator.impairments import LineFaults, LinkFaults
 from hanota.emulator.zdo import SimpleDescriptor
 from hanota.errors import ConfigError
+from hanota.gbcs.reference_test_data import HUB
 from hanota.ota.fields import ImageId
 from hanota.zcl import PROFILE_SMART_ENERGY, ClusterId
 from hanota.zse.install_code import parse_install_code
@@ -95,7 +95,7 @@ def parse_han(content: Mapping[str, object], *, name: str, folder: Path) -> HanF
 def _dongle(table: Table) -> DongleEntry:
     faults = table.table("faults", "[dongle.faults]")
     entry = DongleEntry(
-        eui64=table.eui64("eui64", DONGLE),
+        eui64=table.eui64("eui64", HUB),
         baudrate=table.integer("baudrate", 115_200, least=300, most=HIGHEST_BAUDRATE),
         flow_control=table.boolean("flow_control", default=True),
         version=_version(table),
