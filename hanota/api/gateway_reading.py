@@ -45,7 +45,8 @@ def read_document(
         signed = verify_document(document, certificates, now=now, limits=limits)
         request = parse_request(signed.octets, limits)
     except (DuisError, UnverifiableError) as error:
-        return RefusedDocument(code_of(error), str(error), _header(document, limits))
+        words = f"{error}; {error.hint}" if error.hint else str(error)
+        return RefusedDocument(code_of(error), words, _header(document, limits))
     return Submission(request, service, signed.signer.eui64, sha256(signed.octets).digest())
 
 
