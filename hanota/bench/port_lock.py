@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from hanota.errors import ConfigError
+from hanota.errors import RadioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class PortLock:
         self._socket: socket.socket | None = None
 
     def take(self) -> Self:
-        """Take it at once, or raise ConfigError that names the process which has it."""
+        """Take it at once, or raise RadioError that names the process which has it."""
         held = socket.socket(socket.AF_UNIX)
         try:
             held.bind(self._name)
@@ -48,8 +48,8 @@ class PortLock:
         except OSError as error:
             held.close()
             if error.errno != errno.EADDRINUSE:
-                raise ConfigError(f"{self._port}: cannot lock it: {error.strerror or error}") from error
-            raise ConfigError(
+                raise RadioError(f"{self._port}: cannot lock it: {error.strerror or error}") from error
+            raise RadioError(
                 f"{self._port}: {self._holder()} works with this port", hint="wait for it, or stop it"
             ) from error
         self._socket = held
@@ -82,7 +82,7 @@ class PortLock:
 
 @contextmanager
 def port_locked(path: str) -> Iterator[None]:
-    """Have the port for the length of a `with` block; raise ConfigError where another program has it."""
+    """Have the port for the length of a `with` block; raise RadioError where another program has it."""
     lock = PortLock(path).take()
     try:
         yield

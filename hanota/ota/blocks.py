@@ -5,7 +5,9 @@ Choices where the standard leaves one, or where devices in the field need one:
 - A refused request is answered Image Block Response ABORT, also for an offset past the end: it ends the
   download in one exchange, where MALFORMED_COMMAND and NO_IMAGE_AVAILABLE make common clients ask on and on.
 - What is asked beyond the end of the image is cut off and never refused.
-- No query is needed before: a device that rebooted, or a hub that did, goes on at its offset.
+- No query is needed before: a device that rebooted, or a hub that did, goes on at its offset. But where the
+  offer took the place of another file of the same version, nothing on the wire tells the two apart: then the
+  device begins with the first block, or is told ABORT.
 - An offer that waits for approval is held by WAIT_FOR_DATA on the last block: the one hold that common
   clients keep for days and that can still be released or cancelled.
 - A block request ends a page under way: its client has gone over to what it misses.
@@ -150,6 +152,8 @@ def serve(session: Session, start: int, end: int, now: float, events: list[OtaEv
     device, total = session.device, session.total
     if session.state in _NOT_STARTED:
         events.append(TransferStarted(device, now, start, total))
+    if start == 0:
+        session.from_start = False
     repeated = session.meter.block(start, end, now)
     events.append(BlockServed(device, now, start, end - start, total, repeated))
     if session.advance(Trigger.LAST_BLOCK_SERVED if end == total else Trigger.BLOCK_SERVED) and end == total:
@@ -195,6 +199,8 @@ def _refusal(request: Request, command: ImageBlockRequest | ImagePageRequest) ->
         return other_image(session.image, command.image) or Refusal.OTHER_FILE_VERSION
     if command.node_address is not None and command.node_address != request.device:
         return Refusal.OTHER_NODE_ADDRESS
+    if session.from_start and command.file_offset > 0:
+        return Refusal.OTHER_CONTENTS
     if command.file_offset >= session.total:
         return Refusal.OFFSET_PAST_END
     if command.maximum_data_size == 0 or (isinstance(command, ImagePageRequest) and not command.page_size):

@@ -26,6 +26,7 @@ class Refusal(Enum):
     DOWNGRADE = "the device runs a higher file version than is offered"
     INSTALLED = "the device already runs the file version that is offered"
     ENDED = "the offer has ended"
+    OTHER_CONTENTS = "the device goes on with another file of the same version, and has to begin anew"
     OFFSET_PAST_END = "the device asks for octets past the end of the image"
     NO_DATA_ASKED = "the device asks for a block of no octets"
     OTHER_NODE_ADDRESS = "the request names another device's IEEE address"

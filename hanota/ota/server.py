@@ -92,13 +92,15 @@ class OtaServer:
         hold: bool = False,
         upgrade_at: float | None = None,
         expires_at: float | None = None,
+        from_start: bool = False,
     ) -> None:
         """Start a session and notify the device; an earlier offer to it is replaced.
 
         With `hold` the last block waits for `release`. `upgrade_at` is the Upgrade Time of a device that
         activates on the server's word, None for at once; `expires_at` when the offer ends at the latest, None
-        for `settings.session_lifetime` from now; both Unix seconds. Raises LocalProtocolError if the image is
-        destined to another device, or for more live sessions than `settings.sessions`.
+        for `settings.session_lifetime` from now; both Unix seconds. `from_start` is for a device that was
+        offered another file of this version before. Raises LocalProtocolError if the image is destined to
+        another device, or for more live sessions than `settings.sessions`.
         """
         session = self._open(
             device,
@@ -110,6 +112,7 @@ class OtaServer:
             upgrade_at=upgrade_at,
             expires_at=expires_at,
         )
+        session.from_start = from_start
         self._notify(session, now)
 
     def restore(
@@ -124,6 +127,7 @@ class OtaServer:
         hold: bool = False,
         upgrade_at: float | None = None,
         expires_at: float | None = None,
+        from_start: bool = False,
     ) -> None:
         """Take up a session as it was before a restart; raise LocalProtocolError as `offer` does.
 
@@ -144,6 +148,7 @@ class OtaServer:
         unrecorded = state is SessionState.TRANSFERRING and not hold
         session.state = SessionState.TRANSFERRED if unrecorded else state
         if state in (SessionState.OFFERED, SessionState.QUERIED):
+            session.from_start = from_start
             self._notify(session, now)
         else:
             session.heard(now)
@@ -187,8 +192,7 @@ class OtaServer:
             return
         if session.activation is Activation.IMMEDIATE:
             response = upgrade_time(session, now)
-            self._sequence = (self._sequence + 1) % 256
-            self._outgoing.append(Outgoing(device, encode_command(response, self._sequence)))
+            self._outgoing.append(Outgoing(device, encode_command(response, self._next_sequence())))
             self._events.append(UpgradeEndAnswered(device, now, response.upgrade_time))
 
     def set_block_period(self, device: Eui64, seconds: float) -> None:
@@ -214,8 +218,7 @@ class OtaServer:
 
     def read_attributes(self, device: Eui64) -> None:
         """Ask `device` for the attributes of its OTA Upgrade client; ClientAttributesTold follows."""
-        self._sequence = (self._sequence + 1) % 256
-        self._outgoing.append(Outgoing(device, read_attributes(AttributeId, self._sequence)))
+        self._outgoing.append(Outgoing(device, read_attributes(AttributeId, self._next_sequence())))
 
     # -- what is known -----------------------------------------------------------------------------------
 
@@ -321,8 +324,7 @@ class OtaServer:
         waiting = [session.image for session in to_notify if session.state is SessionState.OFFERED]
         together = broadcasts(waiting, self.settings)
         for command in together.values():
-            self._sequence = (self._sequence + 1) % 256
-            self._broadcasts.append(encode_command(command, self._sequence))
+            self._broadcasts.append(encode_command(command, self._next_sequence()))
         for session in to_notify:
             by_broadcast = session.state is SessionState.OFFERED and session.image in together
             self._notify(session, now, unicast=not by_broadcast)
@@ -332,13 +334,16 @@ class OtaServer:
             command = image_notify(
                 session.image, self.settings.notify_payload_type, self.settings.query_jitter
             )
-            self._sequence = (self._sequence + 1) % 256
-            self._outgoing.append(Outgoing(session.device, encode_command(command, self._sequence)))
+            self._outgoing.append(Outgoing(session.device, encode_command(command, self._next_sequence())))
         self._events.append(ImageNotified(session.device, now))
         intervals = self.settings.notify_intervals
         session.notify_at = now + intervals[min(session.notified, len(intervals) - 1)]
         session.notified += 1
         self._deadlines.moved(session)
+
+    def _next_sequence(self) -> int:
+        self._sequence = (self._sequence + 1) % 256
+        return self._sequence
 
     # -- sessions ----------------------------------------------------------------------------------------
 

@@ -163,6 +163,8 @@ class Session:
     upgrade_at: float | None
     """When a device that activates on the server's word is to do so, None for at once; Unix seconds."""
     expires_at: float
+    from_start: bool = False
+    """Whether the first block has to be asked for first: the device may hold octets of another file."""
     hardware_version: int | None = None
     """What the device's last query said."""
     state: SessionState = SessionState.OFFERED

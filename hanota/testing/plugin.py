@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hanota.errors import ConfigError
+from hanota.errors import ConfigError, HanotaError, RadioError
 from hanota.testing import fixtures
 from hanota.testing.keeping import reported
 from hanota.testing.options import add_options, lost_ini, read_options
@@ -71,7 +71,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Lock the ports."""
     try:
         session.config.stash[SESSION].lock()
-    except ConfigError as error:
+    except (ConfigError, RadioError) as error:
         raise _usage(error) from None
 
 
@@ -125,5 +125,5 @@ def pytest_runtest_makereport(
     return report
 
 
-def _usage(error: ConfigError) -> pytest.UsageError:
+def _usage(error: HanotaError) -> pytest.UsageError:
     return pytest.UsageError(str(error) if error.hint is None else f"{error}\n  {error.hint}")

@@ -68,7 +68,7 @@ class Session:
     # -- ports -------------------------------------------------------------------------------------------
 
     def lock(self) -> None:
-        """Lock the ports for the whole run; raise ConfigError where another has one."""
+        """Lock the ports for the run; raise RadioError where another has one, ConfigError for the options."""
         config = self._config
         if not self.metal or config.option.collectonly or hasattr(config, "workerinput"):
             return  # the workers of pytest-xdist run on what their controller has locked

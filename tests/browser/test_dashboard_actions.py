@@ -43,7 +43,7 @@ def test_an_operator_starts_what_an_activator_approves_in_a_dialog_that_names_it
         visitor.log_in(Role.OPERATOR)
         card = visitor.start_update(bench, JobKind.PPMID)
         until(card.locator(".state"), "waits for approval")
-        assert card.get_by_role("button", name="Approve").count() == 0
+        card.get_by_role("button", name="Approve").wait_for(state="detached")
     with visiting(browser, bench.url) as visitor:
         page = visitor.page
         visitor.log_in()

@@ -29,6 +29,7 @@ def test_a_hub_that_starts_on_its_network_writes_nothing_into_the_dongle(family:
     async def main() -> tuple[str, str]:
         async with open_rig(RigOptions(radio=family, artifacts=tmp_path)) as rig:
             first = log.read_text(encoding="utf-8")
+            # At once: what has not had its first turn yet must let go of the port too.
             await rig.restart_hub()
             return first, log.read_text(encoding="utf-8")[len(first) :]
 

@@ -3,7 +3,7 @@
 It ends as if nobody had been killed, with two exceptions, each where it must be. What a device says while
 nobody is there is lost, since GBCS has no repetition: the service user hears E21 for that command, once, or
 no alert, and what the device runs is learnt from the next reading. And a job whose device could not be told
-to wait goes on to activation without having been held.
+to wait is held later, or goes on to activation without having been.
 """
 
 from __future__ import annotations
@@ -250,8 +250,22 @@ def log_of(events: Sequence[Event]) -> Iterator[str]:
 
 def check(whole: Run, killed: Run, story: str) -> None:
     """Fail where a run in which processes were killed came to what it must not; `story` tells which."""
-    if killed.ending not in possible(whole, killed.deaths):
+    late = hold_is_late(killed)
+    ending = apart_from_hold(killed.ending) if late else killed.ending
+    if ending not in (apart_from_hold(each) if late else each for each in possible(whole, killed.deaths)):
         pytest.fail(f"{story}:\n{difference(whole.ending, killed.ending)}")
+
+
+def hold_is_late(killed: Run) -> bool:
+    """Tell whether nobody was there when the device was to be told to wait: it is later, or never."""
+    return killed.case.kind is JobKind.HCALCS and any(
+        "gbcs.received CCS08" in told and "job.state held" not in told for told in killed.deaths
+    )
+
+
+def apart_from_hold(ending: Ending) -> Ending:
+    """Return an end without the state `held`, which service users hear nothing of."""
+    return replace(ending, log=tuple(line for line in ending.log if "'state': 'held'" not in line))
 
 
 def possible(whole: Run, deaths: Sequence[frozenset[str]]) -> Iterator[Ending]:
@@ -265,15 +279,9 @@ def possible(whole: Run, deaths: Sequence[frozenset[str]]) -> Iterator[Ending]:
         for use_case, cause in messages.items()
         if any(cause in told and f"gbcs.received {use_case}" not in told for told in deaths)
     ]
-    not_held = hcalcs and any(
-        "gbcs.received CCS08" in told and "job.state held" not in told for told in deaths
-    )
     for count in range(len(unheard) + 1):
         for lost in combinations(unheard, count):
-            ending = without_messages(whole, lost)
-            yield ending
-            if not_held:
-                yield replace(ending, log=tuple(without(ending.log, "'state': 'held'")))
+            yield without_messages(whole, lost)
 
 
 def without_messages(whole: Run, lost: Sequence[str]) -> Ending:

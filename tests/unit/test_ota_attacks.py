@@ -14,6 +14,7 @@ from hanota.ota.commands import (
     ImageBlock,
     ImageBlockRequest,
     ImageBlockResponse,
+    ImagePageRequest,
     OtaCommand,
     QueryNextImageRequest,
     UpgradeEndRequest,
@@ -71,6 +72,36 @@ def test_attack_offset_past_the_end_is_refused_and_the_session_goes_on(
     assert ask(server, ImageBlockRequest(IMAGE, offset, 48)) == ABORT
     assert server.events() == [RequestRefused(DEVICE, NOW, Refusal.OFFSET_PAST_END, Status.ABORT, str(IMAGE))]
     answer = ask(server, ImageBlockRequest(IMAGE, 0, 48))
+    assert isinstance(answer, ImageBlockResponse)
+    assert answer.status == Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    "command",
+    [ImageBlockRequest(IMAGE, 48, 48), ImagePageRequest(IMAGE, 48, 48, 96, 50)],
+    ids=["block", "page"],
+)
+def test_attack_octets_of_two_files_of_one_version_are_not_mixed(
+    server: OtaServer, command: ImageBlockRequest | ImagePageRequest
+) -> None:
+    rebuilt = build_ppmid_image(FILE.header, bytes(reversed(range(256))))
+    server.offer(DEVICE, rebuilt, Activation.IMMEDIATE, NOW, from_start=True)
+    server.responses()
+    server.events()
+    assert ask(server, command) == ABORT
+    refused = RequestRefused(DEVICE, NOW, Refusal.OTHER_CONTENTS, Status.ABORT, str(IMAGE))
+    assert server.events() == [refused]
+    # A query does not tell it either: a client may go on at its offset after one.
+    ask(server, QueryNextImageRequest(replace(IMAGE, file_version=1)))
+    assert ask(server, command) == ABORT
+    for offset in (0, 48):
+        answer = ask(server, ImageBlockRequest(IMAGE, offset, 48))
+        assert isinstance(answer, ImageBlockResponse)
+        assert answer.body == ImageBlock(IMAGE, offset, rebuilt.data[offset : offset + 48])
+
+
+def test_a_device_goes_on_at_its_offset_where_the_offer_is_of_the_same_file(server: OtaServer) -> None:
+    answer = ask(server, ImageBlockRequest(IMAGE, 48, 48))
     assert isinstance(answer, ImageBlockResponse)
     assert answer.status == Status.SUCCESS
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.bench.port_lock import PortLock, port_locked
-from hanota.errors import ConfigError
+from hanota.errors import RadioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def other(port: str) -> Iterator[subprocess.Popen[str]]:
 
 def test_another_process_is_named_with_its_command(port: str, other: subprocess.Popen[str]) -> None:
     for _ in range(3):  # as often as one asks
-        with pytest.raises(ConfigError) as caught:
+        with pytest.raises(RadioError) as caught:
             PortLock(port).take()
         assert str(caught.value).startswith(f"{port}: process {other.pid} ({sys.executable} -c")
         assert str(caught.value).endswith("works with this port")
@@ -61,7 +61,7 @@ def test_a_process_that_was_killed_leaves_no_lock(port: str, other: subprocess.P
 
 def test_a_port_is_let_go_and_taken_again(port: str) -> None:
     for _ in range(2):
-        with port_locked(port), pytest.raises(ConfigError, match=f"process {os.getpid()} "):
+        with port_locked(port), pytest.raises(RadioError, match=f"process {os.getpid()} "):
             PortLock(port).take()
     lock = PortLock(port).take()
     lock.release()
@@ -71,7 +71,7 @@ def test_a_port_is_let_go_and_taken_again(port: str) -> None:
 def test_it_is_the_same_port_by_whichever_name(port: str, tmp_path: Path) -> None:
     link = tmp_path / "by-id"
     link.symlink_to(port)
-    with port_locked(port), pytest.raises(ConfigError, match="ttyHAN: process"):
+    with port_locked(port), pytest.raises(RadioError, match="ttyHAN: process"):
         PortLock(str(link)).take()
 
 
