@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path  # noqa: TC003  # Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -15,9 +16,10 @@ from hanota.cli.output import console, stderr
 from hanota.errors import ConfigError, HanotaError, RemoteProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from hanota.bench.bench_file import Bench
+    from hanota.cli.conformance_running import RunningCase
     from hanota.conformance.case import Case
     from hanota.conformance.rig import Rig, RigDevice, RigOptions
     from hanota.conformance.suite import SuiteOptions, SuiteReport
@@ -68,6 +70,7 @@ def conformance(
     judged.
     """
     # The emulator and the radio are loaded when the suite runs, not for --help.
+    from hanota.cli.conformance_running import RunningCase  # noqa: PLC0415
     from hanota.cli.conformance_view import conclude, listed  # noqa: PLC0415
     from hanota.conformance.catalogue import CASES, chosen  # noqa: PLC0415
     from hanota.conformance.report import html, write  # noqa: PLC0415
@@ -81,9 +84,13 @@ def conformance(
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         cases = chosen(case or ())
-        options = _rig_options(radio, bench, lab, seed=seed, artifacts=artifacts, database=db)
         suite = SuiteOptions(long=long, downgrade_allowed=downgrade_allowed)
-        report = _run(options, device, cases, suite, image or ())
+        with RunningCase() as running:
+            prompt = partial(_ask, running) if sys.stdin.isatty() else None
+            options = _rig_options(
+                radio, bench, lab, seed=seed, artifacts=artifacts, database=db, prompt=prompt
+            )
+            report = _run(options, device, cases, suite, image or (), running)
         if report_html is not None:
             write(report_html, html(report))
         if junit is not None:
@@ -102,13 +109,14 @@ def _run(
     cases: Sequence[Case],
     suite: SuiteOptions,
     images: Sequence[Path],
+    running: RunningCase,
 ) -> SuiteReport:
     from hanota.conformance.emulated import is_emulated  # noqa: PLC0415  # see above
     from hanota.emulator.loop import VirtualTimeLoop  # noqa: PLC0415  # beside it
 
     virtual = is_emulated(options.radio)
     with asyncio.Runner(loop_factory=VirtualTimeLoop if virtual else None) as runner:
-        return runner.run(_try(options, device, cases, suite, images))
+        return runner.run(_try(options, device, cases, suite, images, running))
 
 
 async def _try(
@@ -117,11 +125,11 @@ async def _try(
     cases: Sequence[Case],
     suite: SuiteOptions,
     images: Sequence[Path],
+    running: RunningCase,
 ) -> SuiteReport:
     from dataclasses import replace  # noqa: PLC0415  # see above
 
     from hanota.bench.port_lock import port_locked  # noqa: PLC0415
-    from hanota.cli.conformance_view import told  # noqa: PLC0415
     from hanota.conformance.emulated import is_emulated  # noqa: PLC0415
     from hanota.conformance.images import read_images  # noqa: PLC0415
     from hanota.conformance.rig import open_rig  # noqa: PLC0415
@@ -139,7 +147,7 @@ async def _try(
                     "[yellow]images are made of random octets, which only an emulated device takes; "
                     "--image brings the maker's[/]"
                 )
-            return await Suite(rig, chosen, suite).run(cases, told)
+            return await Suite(rig, chosen, suite).run(cases, running.ends, running.begins)
 
 
 def _device(rig: Rig, text: str | None) -> RigDevice:
@@ -170,6 +178,7 @@ def _rig_options(
     seed: int,
     artifacts: Path | None,
     database: Path | None,
+    prompt: Callable[[str], Awaitable[None]] | None,
 ) -> RigOptions:
     from hanota.bench.bench_file import read_bench  # noqa: PLC0415  # see above
     from hanota.conformance.rig import RigOptions  # noqa: PLC0415
@@ -184,14 +193,15 @@ def _rig_options(
         seed=seed,
         artifacts=artifacts,
         database=database,
-        prompt=_ask if sys.stdin.isatty() else None,
+        prompt=prompt,
     )
 
 
-async def _ask(text: str) -> None:
+async def _ask(running: RunningCase, text: str) -> None:
     """Have a person do something, and wait until it is done."""
-    console.print(f"[bold]{text}[/], then press Enter")
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    with running.aside():
+        console.print(f"[bold]{text}[/], then press Enter")
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 
 def _fail(error: HanotaError, status: int) -> NoReturn:

@@ -114,7 +114,7 @@ async def _run(
     usual = default_han(None if lab is None else LAB_SUITE)
     file = usual if han_file is None else read_han_file(han_file)
     clock = SystemClock()
-    keys, hub = _seed_keys(file, clock, seed) if lab is None else _lab_keys(file, clock, lab)
+    keys, hub = _seed_keys(file, clock, seed) if lab is None else _lab_keys(file, lab)
     if hub_credentials is not None:
         write_hub_credentials(hub_credentials, hub)
     han = Han(
@@ -148,12 +148,12 @@ async def _run(
         )
 
 
-def _lab_keys(file: HanFile, clock: Clock, folder: Path) -> tuple[LabKeys, SiteCredentials]:
+def _lab_keys(file: HanFile, folder: Path) -> tuple[LabKeys, SiteCredentials]:
     """Return the devices' keys, and the hub's, of the lab that a daemon has too."""
     from hanota.daemon.emulated import lab_keys  # noqa: PLC0415  # see _run
     from hanota.daemon.lab import Lab  # noqa: PLC0415  # beside it
 
-    lab = Lab.at(folder, clock.now())
+    lab = Lab.at(folder)
     return lab_keys(file, lab), lab.site(file.dongle.eui64)
 
 

@@ -95,7 +95,7 @@ class ApiSection(ApiSettings):
     keep_alive: int = 30
     """Seconds in which a connection has to bring the whole head of a request, or of another one."""
     header_octets: int = 16 * 1024
-    """Octets of a request's head."""
+    """Octets of a request's head; a larger one is answered 431."""
 
     def __post_init__(self) -> None:
         """Raise ConfigError for TLS by half."""

@@ -41,7 +41,7 @@ def keys_of_bench(bench: Bench, lab: Path | None, hub: Eui64, now: float) -> Ben
     """
     if lab is None and bench.keystore is not None and (bench.keystore / LAB_FILE).exists():
         lab = bench.keystore
-    keys = _of_store(bench, hub, now) if lab is None else _of_lab(bench, lab, hub, now)
+    keys = _of_store(bench, hub, now) if lab is None else _of_lab(bench, lab, hub)
     for entry in bench.device.values():
         if entry.keystore is not None:
             found = KeyStore.from_folder(entry.keystore)
@@ -50,8 +50,8 @@ def keys_of_bench(bench: Bench, lab: Path | None, hub: Eui64, now: float) -> Ben
     return keys
 
 
-def _of_lab(bench: Bench, folder: Path, hub: Eui64, now: float) -> BenchKeys:
-    lab = Lab.at(folder, now)
+def _of_lab(bench: Bench, folder: Path, hub: Eui64) -> BenchKeys:
+    lab = Lab.at(folder)
     store = lab.remote | lab.trust
     for eui64 in (hub, *(entry.eui64 for entry in bench.device.values())):
         store.add_public(lab.device(eui64))

@@ -95,13 +95,23 @@ class Suite:
         self._broken = ""
 
     async def run(
-        self, cases: Sequence[Case], told: Callable[[CaseResult], None] = lambda _: None
+        self,
+        cases: Sequence[Case],
+        told: Callable[[CaseResult], None] = lambda _: None,
+        begins: Callable[[Case, int, int], None] = lambda *_: None,
     ) -> SuiteReport:
-        """Run the cases and return what came of them; `told` hears of each as it ends."""
+        """Run the cases and return what came of them; `told` hears of each as it ends.
+
+        `begins` hears of each that is run as it begins: which of how many it is, from 1.
+        """
         started = self._rig.clock.now()
+        due, number = sum(self._missing(case) is None for case in cases), 0
         results: list[CaseResult] = []
         failures_of_bench = 0
         for case in cases:
+            if self._missing(case) is None and not self._broken:
+                number += 1
+                begins(case, number, due)
             result = await self._result(case)
             # A single lost dongle may come back; one that fails case after case is broken.
             failures_of_bench = failures_of_bench + 1 if result.of_bench else 0

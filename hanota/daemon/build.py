@@ -83,7 +83,7 @@ def build(settings: Settings, stack: ExitStack, *, clock: Clock, alive: Callable
     emulated = read_emulated_han(settings.emulation) if is_emulated(settings.radio.url) else None
     _make_folder(settings.store.path.parent)
     stack.enter_context(DatabaseLock(settings.store.path))
-    keys = load_keys(settings, emulated_hub=None if emulated is None else emulated.hub, now=clock.now())
+    keys = load_keys(settings, emulated_hub=None if emulated is None else emulated.hub)
     store = SqliteStore(settings.store.path, settings.store)
     stack.callback(store.close)
     store.database.check()

@@ -76,8 +76,8 @@ class Keys:
                 logger.warning("no certificates of %s: %s", event.device, error)
 
 
-def load_keys(settings: Settings, *, emulated_hub: Eui64 | None, now: float) -> Keys:
-    """Read or make the keys (`now`: Unix seconds); raise ConfigError that tells the setting.
+def load_keys(settings: Settings, *, emulated_hub: Eui64 | None) -> Keys:
+    """Read or make the keys; raise ConfigError that tells the setting.
 
     `emulated_hub` is the dongle's EUI-64 where it is one of this process.
     """
@@ -87,7 +87,7 @@ def load_keys(settings: Settings, *, emulated_hub: Eui64 | None, now: float) -> 
         raise ConfigError(
             "keys.lab and keys.folder exclude each other", hint="give the one that has the keys"
         )
-    lab = None if keys.lab is None else Lab.at(keys.lab, now)
+    lab = None if keys.lab is None else Lab.at(keys.lab)
     if lab is not None:
         store = lab.remote | lab.trust
     elif keys.folder is not None:

@@ -21,6 +21,7 @@ from hanota.gbcs.certificates import RemotePartyRole
 from hanota.gbcs.keystore import KeyStore
 from hanota.gbcs.lab_ca import LabCa
 from hanota.gbcs.reference_test_data import BROKER, SUPPLIER
+from hanota.timestamps import ZIGBEE_EPOCH
 from hanota.zse.cbke import LabCertificateAuthority, Suite, lab_credentials
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 FILE: Final = "lab.toml"
 FOLDER_MODE: Final = 0o700
 _SECRET_OCTETS: Final = 32
+_VALID_FROM: Final = ZIGBEE_EPOCH
+"""Unix seconds: the earliest time a HAN can tell (ZCL UTCTime). Not that of the first start: what a machine
+whose clock is ahead issues would not be valid yet once it is right."""
 _PARTIES: Final = (
     (RemotePartyRole.SUPPLIER, SUPPLIER, "Lab supplier"),
     (RemotePartyRole.ACCESS_CONTROL_BROKER, BROKER, "Lab ACB"),
@@ -55,8 +59,8 @@ class Lab:
         """Supplier and access control broker, private keys and all."""
 
     @classmethod
-    def at(cls, folder: Path, now: float) -> Self:
-        """Open the lab in a folder, made at the first time (`now`: Unix seconds); raise ConfigError."""
+    def at(cls, folder: Path) -> Self:
+        """Open the lab in a folder, made at the first time; raise ConfigError."""
         file = folder / FILE
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -66,7 +70,9 @@ class Lab:
         if not there:
             text = (
                 "# The secret all keys of this lab are made of. Whoever has it is everybody on this bench.\n"
-                f'secret = "{secrets.token_hex(_SECRET_OCTETS)}"\nmade = {int(now)}\n'
+                f'secret = "{secrets.token_hex(_SECRET_OCTETS)}"\n'
+                "# Unix seconds from which on its certificates are valid, whenever it was made.\n"
+                f"made = {_VALID_FROM}\n"
             )
             with suppress(ConfigError):  # another program was faster; if not, reading tells
                 write_file(file, text.encode(), private=True, overwrite=False)

@@ -38,7 +38,7 @@ async def emulation(folder: Path, family: str) -> AsyncIterator[None]:
     """What `hanota emulate --pty --lab --relay` does, for the length of a `with` block."""
     file, stop = default_han(SUITE), asyncio.Event()
     clock = LoopClock(asyncio.get_running_loop(), SystemClock().now())
-    lab = Lab.at(folder / "lab", clock.now())
+    lab = Lab.at(folder / "lab")
     han = Han(file, family, keys=lab_keys(file, lab), clock=clock, tell=lambda *_: None, seed=1)
     started = asyncio.Event()
     lines = ['keystore = "lab"', "[radio]", f'url = "{family}://{folder}/ttyHAN"']

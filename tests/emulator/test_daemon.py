@@ -102,7 +102,7 @@ def test_a_daemon_and_an_emulated_dongle_elsewhere_know_each_other_by_their_lab(
         file = default_han(2)
         clock = LoopClock(asyncio.get_running_loop(), 1.8e9)
         # The dongle's program is started first: it makes the lab.
-        keys = lab_keys(file, Lab.at(tmp_path / "lab", clock.now()))
+        keys = lab_keys(file, Lab.at(tmp_path / "lab"))
         han = Han(file, "znp", keys=keys, clock=clock, tell=lambda *_: None)
         async with AsyncExitStack() as stack:
             stack.callback(han.switch_off)

@@ -135,7 +135,7 @@ async def test_a_lab_gives_hub_and_devices_their_keys(tmp_path: Path) -> None:
     options = ("--tcp", ":0", "--lab", "lab", "--hub-credentials", "hub.toml")
     async with emulation(tmp_path, *options) as running:
         await running.until("hub's credentials for key establishment in hub.toml")
-    lab = Lab.at(tmp_path / "lab", 1.8e9)
+    lab = Lab.at(tmp_path / "lab")
     assert read_credentials(tmp_path / "hub.toml") == lab.site(HUB)
     async with emulation(tmp_path, *options[:4]) as running:
         await running.until(f'keys of the lab in lab; a hub with keys.lab = "{tmp_path / "lab"}" knows them')

@@ -169,7 +169,7 @@ async def daemon(dongle: Dongle, folder: Path, kind: JobKind) -> AsyncIterator[W
         service_users = [{{ eui64 = "{SUPPLIER}", answer_url = "{ADDRESS}" }}]
         """)
     settings = load_settings(folder / "bench.toml")
-    lab = Lab.at(folder / "lab", EPOCH)
+    lab = Lab.at(folder / "lab")
     file = default_han(2)
     han = Han(file, dongle.family, keys=lab_keys(file, lab), clock=clock, tell=lambda *_: None)
     nodes = {eui64: member.node for eui64, member in han.members.items()}

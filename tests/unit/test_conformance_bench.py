@@ -54,7 +54,7 @@ def remote_parties(folder: Path) -> LabCa:
 
 
 def test_a_lab_has_everybodys_keys_wherever_it_is_named(tmp_path: Path) -> None:
-    lab = Lab.at(tmp_path / "lab", NOW)
+    lab = Lab.at(tmp_path / "lab")
     for given in (
         keys_of_bench(bench(device={"ppmid": device()}), tmp_path / "lab", HUB, NOW),
         keys_of_bench(bench(device={"ppmid": device()}, keystore=str(tmp_path / "lab")), None, HUB, NOW),
