@@ -11,7 +11,7 @@ from hanota.dcc.prepared import Done, Prepared
 from hanota.duis.response import PreCommand
 from hanota.duis.response_code import ResponseCode
 from hanota.errors import RemoteProtocolError, UnverifiableError
-from hanota.gbcs.activate_firmware import CANCELLATION
+from hanota.gbcs.activate_firmware import CANCELLATION, decode_command
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import Trigger
 
@@ -97,6 +97,12 @@ class Activation:
     def _pass_on(self, request: SignedPreCommand, command: Message) -> Done:
         self._broker.passed_on(command)
         self._hub.settle(command.recipient, Trigger.COMMAND_RELAYED)
+        activation = decode_command(command.payload)
+        if not activation.is_cancellation:  # which takes the time back once the device has accepted it
+            when = activation.execution_date_time
+            self._hub.jobs.execute_at(
+                command.recipient, None if when is None else when.as_datetime().timestamp()
+            )
         outcome = self._exchange.send(
             request.request_id, request.service_reference, command, "supplier's signature, ACB MAC"
         )

@@ -14,15 +14,17 @@ from hanota.duis.dcc_alert import FirmwareTransferAlert as DuisTransferAlert
 from hanota.duis.dcc_alert import TransferResponseCode as DuisTransferCode
 from hanota.duis.document import DuisError
 from hanota.duis.request import RequestId, ServiceReference
-from hanota.gbcs.activate_firmware import FutureDatedAlert
+from hanota.gbcs.activate_firmware import MESSAGE_CODE as ACTIVATE_FIRMWARE
+from hanota.gbcs.activate_firmware import FutureDatedAlert, decode_command
 from hanota.gbcs.alerts import (
     ActivateImageResult,
     FirmwareTransferAlert,
     PpmidFirmwareActivationAlert,
     TransferResponseCode,
 )
-from hanota.gbcs.meter_alerts import alert_code
+from hanota.gbcs.meter_alerts import CommandNotSupported, alert_code
 from hanota.gbcs.usecases import use_case_title
+from hanota.hub.jobs import Trigger
 
 if TYPE_CHECKING:
     from hanota.dcc.exchange import Exchange
@@ -70,6 +72,9 @@ class Alerts:
                 self._ppmid_activated(device, payload)
             case FirmwareTransferAlert():
                 self._transferred(payload)
+            case CommandNotSupported():
+                self._other(device, message, octets)
+                self._not_supported(device, payload)
             case _:
                 self._other(device, message, octets)
 
@@ -112,6 +117,16 @@ class Alerts:
         )
         user = None if request_id is None else request_id.originator
         self._responses.dcc_alert(device, user, alert, payload.alert_code, code.name.lower(), version)
+
+    def _not_supported(self, device: Eui64, alert: CommandNotSupported) -> None:
+        """End the command that waits for a response in vain, and its job where it was to activate."""
+        command = self._exchange.not_supported(device, alert.message_code, alert.originator_counter)
+        if command is None or alert.message_code != ACTIVATE_FIRMWARE:
+            return
+        # A cancellation that is not carried out leaves the activation it was to cancel.
+        if not decode_command(command.message.payload).is_cancellation:
+            reason = "the device does not support CS06 (alert ECS100)"
+            self._hub.settle(device, Trigger.OUTCOME_FAILURE, reason)
 
     def _other(self, device: Eui64, message: Message, octets: bytes) -> None:
         """Pass on to its recipient; where that is the broker, to the user named or else of the last job."""

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hanota.dcc.codes import FUTURE_DATED_TIMEOUT, NO_RESPONSE, NOT_NOW, UNDELIVERED
 from hanota.dcc.errors import NoResponseError, RequestRejectedError
 from hanota.dcc.ports import CommandState, StoredCommand
+from hanota.duis.request import ServiceReference
 from hanota.errors import LocalProtocolError, RemoteProtocolError, StoreError
+from hanota.gbcs.activate_firmware import decode_command
 from hanota.gbcs.message import Message
 from hanota.gbcs.usecases import may_be_shown, use_case_name
 from hanota.hub.events import EventKind, Party
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from hanota.clock import Clock
     from hanota.dcc.ports import DccStore
     from hanota.dcc.responses import Responses
-    from hanota.duis.request import RequestId, ServiceReference
+    from hanota.duis.request import RequestId
     from hanota.duis.response_code import ResponseCode
     from hanota.eui64 import Eui64
     from hanota.hub.hub import Hub
@@ -67,6 +69,10 @@ class Command:
     def service_reference(self) -> ServiceReference:
         """Return what was asked for."""
         return self.row.service_reference
+
+
+_SILENT: Final = "a device that refuses a command as not authentic stays silent: see its own log"
+_NOT_SUPPORTED: Final = "the use case may be newer than its firmware: see the GBCS version that it supports"
 
 
 class Exchange:
@@ -213,6 +219,19 @@ class Exchange:
         if command is not None:
             self._give_up(command, UNDELIVERED, reason)
 
+    def not_supported(self, device: Eui64, message_code: int, counter: int) -> Command | None:
+        """Give up and return the command that the device says it does not support (ECS100).
+
+        None, and nothing is given up, unless exactly one with this Message Code and Originator Counter waits.
+        """
+        named = device, message_code, counter
+        found = [command for command in self._waiting.values() if _named_in_alert(command.message) == named]
+        if len(found) != 1:
+            return None
+        # It was delivered, so not E20; that no response will come is known before the time is over.
+        self._give_up(found[0], NO_RESPONSE, "the device does not support the command", _NOT_SUPPORTED)
+        return found[0]
+
     def close(self) -> None:
         """Stop waiting in this process; the rows stay, and `resume` takes them up."""
         for command in (*self._waiting.values(), *self._accepted.values()):
@@ -282,19 +301,29 @@ class Exchange:
             logger.error("%s", error)  # noqa: TRY400  # what to do is in the message, not in a traceback
             self._arm(command, self._settings.store_retry)
 
-    def _give_up(self, command: Command, code: ResponseCode, reason: str) -> None:
+    def _give_up(self, command: Command, code: ResponseCode, reason: str, hint: str = _SILENT) -> None:
         with self._journal.transaction():
             self._store.remove_command(command.row)
             self._responses.no_response(command.request_id, command.service_reference, code, reason)
-            self._journal.after_commit(partial(self._fail, command, reason))
+            if command.service_reference is ServiceReference.ACTIVATE_FIRMWARE:
+                # Nothing says that the device executes it; an earlier one that it accepted still stands.
+                self._hub.jobs.execute_at(command.message.recipient, self._accepted_time(command))
+            self._journal.after_commit(partial(self._fail, command, reason, hint))
 
-    def _fail(self, command: Command, reason: str) -> None:
+    def _accepted_time(self, given_up: Command) -> float | None:
+        for other in self._accepted.values():
+            if other is not given_up and other.message.recipient == given_up.message.recipient:
+                when = decode_command(other.message.payload).execution_date_time
+                return None if when is None else when.as_datetime().timestamp()
+        return None
+
+    def _fail(self, command: Command, reason: str, hint: str) -> None:
         self._forget(command)
         if command.response is None or command.response.done():
             return
         error = NoResponseError(
             f"{command.message.recipient} did not answer {use_case_name(command.message)}: {reason}",
-            hint="a device that refuses a command as not authentic stays silent: see its own log",
+            hint=hint,
         )
         command.response.set_exception(error)
         command.response.exception()  # nobody need wait for it: the journal has it
@@ -302,6 +331,10 @@ class Exchange:
 
 def _key_of_command(command: Message) -> _Key:
     return command.recipient, command.originator, command.originator_counter, command.other_information
+
+
+def _named_in_alert(command: Message) -> tuple[Eui64, int, int]:
+    return command.recipient, command.message_code, command.originator_counter
 
 
 def _key_of_response(device: Eui64, response: Message) -> _Key:

@@ -140,6 +140,7 @@ class Incoming:
             self._exchange.answered(command, message)
         else:
             self._exchange.accepted(command, message, execution)
+            self._hub.jobs.execute_at(device, execution.timestamp())
         self._responses.response(
             command.request_id, command.service_reference, octets, outcome, version.upper()
         )

@@ -306,6 +306,7 @@ class Distribution:
             hold=self._is_held(job),
             upgrade_at=job.options.upgrade_at,
             expires_at=self._expires_at(job),
+            from_start=self._jobs.follows_other_contents(job),
         )
 
     def _restore(self, job: Job) -> None:
@@ -324,6 +325,7 @@ class Distribution:
             hold=self._is_held(job) and not job.has_image,
             upgrade_at=job.options.upgrade_at,
             expires_at=self._expires_at(job),
+            from_start=self._jobs.follows_other_contents(job),
         )
 
     def _follow_rows(self) -> None:

@@ -27,6 +27,7 @@ class JobBook:
         self._store, self._journal, self._clock = store, journal, clock
         self._open: dict[Eui64, Job] = {}
         self._to_abort: dict[Eui64, Job] = {}
+        self._ended: dict[Eui64, Job] = {}
         self.changes = 0
         """Rises with every change of a job."""
         self._load()
@@ -71,16 +72,36 @@ class JobBook:
         """Return the cancelled job whose download the device has not heard to have ended, if it is one."""
         return self._to_abort.get(device)
 
+    def follows_other_contents(self, job: Job) -> bool:
+        """Tell whether the job before was of another file of this job's version, and may have left octets."""
+        ended = self._ended.get(job.device)
+        return (
+            ended is not None
+            and ended.state is not JobState.ACTIVATED
+            and ended.firmware_version == job.firmware_version
+            and ended.image != job.image
+        )
+
     def move(self, job: Job, trigger: Trigger, reason: str = "") -> Job:
         """Move the job along the table and return it; raise LocalProtocolError where it cannot go there."""
         state = follow(job.state, trigger)
         if state is job.state:
             return job
-        moved = replace(job, state=state, reason=reason if state.is_end else "", updated=self._clock.now())
+        ended = reason if state.is_end else ""
+        # An execution time is that of a command: it goes with the state `activating` that the command made.
+        moved = replace(job, state=state, reason=ended, updated=self._clock.now(), execution_at=None)
         with self._journal.transaction():
             self._write(moved)
             self._record_state(moved, reason or str(trigger))
         return moved
+
+    def execute_at(self, device: Eui64, at: float | None) -> None:
+        """Note when the device's activating job is executed (Unix seconds), None: at once, or unknown."""
+        job = self._open.get(device)
+        if job is None or job.state is not JobState.ACTIVATING or job.execution_at == at:
+            return
+        with self._journal.transaction():
+            self._change(replace(job, execution_at=at))
 
     def retry(self, job: Job, retry_at: float, reason: str) -> Job:
         """Have a download that failed begin again at `retry_at`; raise LocalProtocolError where it cannot."""
@@ -139,12 +160,15 @@ class JobBook:
             self._open[job.device] = job
             return
         del self._open[job.device]
+        self._ended[job.device] = job
         if job.state is JobState.CANCELLED:
             self._to_abort[job.device] = job
 
     def _load(self) -> None:
         self.changes += 1
-        newest = {job.device: job for job in self._store.jobs()}
+        jobs = self._store.jobs()
+        newest = {job.device: job for job in jobs}
+        self._ended = {job.device: job for job in jobs if job.state.is_end}
         self._open = {device: job for device, job in newest.items() if not job.state.is_end}
         self._to_abort = {
             device: job

@@ -186,6 +186,8 @@ class Job:
     """When the image is offered again after the last of them."""
     abort_told: bool = False
     """Whether the device has acknowledged the ABORT that ended a cancelled download."""
+    execution_at: float | None = None
+    """When the device executes the CS06 it was sent (Unix seconds); None: at once, or unknown."""
 
     @property
     def has_image(self) -> bool:

@@ -103,19 +103,20 @@ RETURNING id;
 
 -- name: update_job
 UPDATE job SET state = :state, reason = :reason, updated = :updated, approved_at = :approved_at,
-       paused = :paused, failures = :failures, retry_at = :retry_at, abort_told = :abort_told
+       paused = :paused, failures = :failures, retry_at = :retry_at, abort_told = :abort_told,
+       execution_at = :execution_at
 WHERE id = :id RETURNING id;
 
 -- name: jobs
 SELECT id, request_id, kind, device, image, firmware_version, manufacturer_image_hash,
        state, created, updated, reason, priority, upgrade_at, needs_approval, allow_downgrade, expires_at,
-       approved_at, paused, failures, retry_at, abort_told
+       approved_at, paused, failures, retry_at, abort_told, execution_at
 FROM job ORDER BY id;
 
 -- name: jobs_of_device
 SELECT id, request_id, kind, device, image, firmware_version, manufacturer_image_hash,
        state, created, updated, reason, priority, upgrade_at, needs_approval, allow_downgrade, expires_at,
-       approved_at, paused, failures, retry_at, abort_told
+       approved_at, paused, failures, retry_at, abort_told, execution_at
 FROM job WHERE device = :device ORDER BY id;
 
 -- name: counter

@@ -288,6 +288,7 @@ class SqliteStore:
             failures=job.failures,
             retry_at=job.retry_at,
             abort_told=job.abort_told,
+            execution_at=job.execution_at,
         ):
             raise StoreError(f"no job {job.id}")
 
@@ -314,17 +315,9 @@ class SqliteStore:
 
 
 def _event(row: Row) -> Event:
-    seq, at, kind, source, target, device, job, detail = row
-    return Event(
-        seq,
-        at,
-        EventKind(kind),
-        Party(source),
-        Party(target),
-        None if device is None else Eui64(device),
-        job,
-        json.loads(detail),
-    )
+    seq, at, kind, source, target, eui64, job, detail = row
+    device = None if eui64 is None else Eui64(eui64)
+    return Event(seq, at, EventKind(kind), Party(source), Party(target), device, job, json.loads(detail))
 
 
 def _device_log_entry(row: Row) -> DeviceLogEntry:
@@ -355,7 +348,7 @@ def _device_file(row: Row) -> tuple[Eui64, bytes]:
 def _job(row: Row) -> Job:
     number, request_id, kind, device, image, version, image_hash, state, created, updated, reason = row[:11]
     priority, upgrade_at, needs_approval, allow_downgrade, expires_at = row[11:16]
-    approved_at, paused, failures, retry_at, abort_told = row[16:]
+    approved_at, paused, failures, retry_at, abort_told, execution_at = row[16:]
     return Job(
         number,
         request_id,
@@ -376,6 +369,7 @@ def _job(row: Row) -> Job:
         failures,
         retry_at,
         bool(abort_told),
+        execution_at,
     )
 
 

@@ -127,7 +127,10 @@ def test_an_activation_is_dated_ahead_and_cancelled() -> None:
         assert dated.exit_code == 0, dated.output
         assert json.loads(dated.stdout)["response_code"] == "I99"
         told = daemon.client("activate", "1", "--at", "2030-01-16T09:00:00Z", "--yes")
-        assert "job 1: activating at 2030-01-16T09:00:00.000Z" in told.stdout
+        assert "job 1: activating, activates at 2030-01-16T09:00:00.000Z\n" in told.stdout
+        (job,) = json.loads(daemon.client("jobs", "--json").stdout)["jobs"]
+        assert (job["state"], job["execution_at"]) == ("activating", "2030-01-16T09:00:00.000Z")
+        assert "activates at 2030-01-16T09:00:00.000Z" in " ".join(daemon.client("jobs").stdout.split())
         cancelled = daemon.client("activate", "1", "--cancel", answer="y\n")
         assert cancelled.exit_code == 0, cancelled.output
         assert "cancel the activation of version 01000001" in cancelled.stderr

@@ -19,6 +19,7 @@ from hanota.hub.hub import HubSettings
 from hanota.hub.jobs import JobKind, JobOptions
 from hanota.hub.retries import RetrySettings
 from hanota.hub.scheduler import QuietHours, SchedulerSettings
+from hanota.ota.build import build_ppmid_image
 from hanota.ota.client_events import Activate, DownloadFailed
 from hanota.ota.settings import OtaServerSettings
 from hanota.timestamps import utc
@@ -144,6 +145,27 @@ def test_a_download_cancelled_in_flight_is_aborted_and_the_device_confirms_it(
             assert [event for event in b.ppmid.log if isinstance(event, DownloadFailed)]
             assert b.transfer_alerts(PPMID) == [("8F89", "image_discarded")]
             await b.still_serves(PPMID)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["", "hub restarted"])
+def test_an_image_rebuilt_with_the_same_version_is_downloaded_from_its_start(
+    dongle: Dongle, restart: bool
+) -> None:
+    async def main() -> None:
+        async with update_bench(dongle, size=SIZE) as b:
+            first = b.files[JobKind.PPMID]
+            rebuilt = build_ppmid_image(first.header, bytes(SIZE))
+            b.update(JobKind.PPMID)
+            await b.until_octet(PPMID, SIZE // 2)
+            b.update(JobKind.PPMID, image=rebuilt.data)
+            if restart:
+                await b.restart_hub()
+            await b.until_state(PPMID, "activated", 3600)
+            assert b.image_of(PPMID) == rebuilt.data
+            assert len(ended(b)) == 1
+            assert not b.seen(EventKind.JOB_STATE, PPMID, state="invalid_image")
 
     run_virtual(main())
 

@@ -51,6 +51,18 @@ def test_a_paused_transfer_has_no_rate_and_no_time_left() -> None:
     assert "left" in job_words(transferring(20_028, waits=False))
 
 
+def test_an_open_job_whose_activation_has_a_time_is_told_with_it() -> None:
+    activating = {
+        **JOB,
+        "state": "activating",
+        "upgrade_at": None,
+        "execution_at": "2031-01-15T14:30:00.000Z",
+    }
+    assert job_words(activating) == "activating, activates at 2031-01-15T14:30:00.000Z"
+    assert job_words({**activating, "execution_at": None}) == "activating"
+    assert job_words({**activating, "state": "expired", "ended": True}) == "expired"
+
+
 def test_whoever_follows_an_update_is_told_when_it_waits_for_approval_and_what_approves_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -410,7 +410,9 @@ def test_what_a_job_waits_for_comes_back_after_a_restart(store: Store, path: Pat
         at=1_800_000_000.5,
         options=options,
     )
-    changed = replace(job, approved_at=2.5, paused=True, failures=3, retry_at=4.5, abort_told=True)
+    changed = replace(
+        job, approved_at=2.5, paused=True, failures=3, retry_at=4.5, abort_told=True, execution_at=5.5
+    )
     store.update_job(changed)
 
     with restarted(path) as again:

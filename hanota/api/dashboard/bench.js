@@ -14,6 +14,8 @@ const PROGRESS_INTERVAL = 1000;
 const CHANGES_DEVICES = new Set([
   "device_log", "han", "inventory", "key_establishment", "radio", "daemon", "gbcs", "service_request",
 ]);
+/** Subsystems that may change the time of a job's activation and leave its state as it is. */
+const COMMANDS = new Set(["service_request", "gbcs"]);
 
 /** Fires `change` when something of it has changed, and `journal` with each event. */
 export class Bench extends EventTarget {
@@ -93,6 +95,10 @@ export class Bench extends EventTarget {
     const subsystem = event.kind.split(".")[0];
     if (event.kind === "ota.progress") this.#takeProgress(event, Date.parse(event.at));
     else if (event.job !== null) this.#staleJobs.add(event.job);
+    else if (COMMANDS.has(subsystem)) {
+      const job = this.openJob(event.device);
+      if (job !== undefined) this.#staleJobs.add(job.id);
+    }
     if (CHANGES_DEVICES.has(subsystem)) this.#stale.add("devices");
     if (subsystem === "image") this.#stale.add("images");
     this.#refreshSoon();

@@ -42,7 +42,10 @@ export class Transfer {
         job.paused || progress.seconds_left === null ? null : `${duration(progress.seconds_left)} left`,
         progress.repeats ? `${progress.repeats} blocks repeated` : null,
       ].filter((words) => words !== null).join(" · "));
-    } else if (job.retry_at !== null && !job.ended) {
+    } else if (job.execution_at !== null) {
+      this.#figures.hidden = false;
+      say(this.#figures, `Activates at ${dateTime(job.execution_at)}`);
+    } else if (job.retry_at !== null && job.state === "accepted") {
       this.#figures.hidden = false;
       say(this.#figures, `Tried again at ${dateTime(job.retry_at)}`);
     }

@@ -69,6 +69,9 @@ class JobView(BaseModel):
     paused: bool
     failures: int = Field(description="Downloads that the device gave up.")
     retry_at: SecondsField | None
+    execution_at: SecondsField | None = Field(
+        description="When the device executes the future dated CS06 it was sent; null: at once, or unknown."
+    )
     progress: ProgressView | None = Field(description="While it is transferred.")
 
     @classmethod
@@ -96,6 +99,7 @@ class JobView(BaseModel):
             paused=job.paused,
             failures=job.failures,
             retry_at=job.retry_at,
+            execution_at=job.execution_at,
             progress=None if progress is None else ProgressView.of(progress),
         )
 

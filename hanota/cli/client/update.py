@@ -136,7 +136,7 @@ def activate(
         show_json(answer)
     else:
         console.print(f"{answer['response_code']} for {answer['request_id']}", markup=False)
-        console.print(f"job {job['id']}: {job_words(answer['job'])}{when}", markup=False)
+        console.print(f"job {job['id']}: {job_words(answer['job'])}", markup=False)
     if follow and not cancel:
         from hanota.cli.client.following import follow_jobs  # noqa: PLC0415  # as in `update`
 

@@ -40,8 +40,10 @@ def job_words(job: Mapping[str, Any]) -> str:
         words.append("paused")
     if job.get("waits_for_approval"):
         words.append("waits for approval")
-    if job.get("upgrade_at") and not job.get("ended"):
-        words.append(f"activates at {spoken(job['upgrade_at'])}")
+    # A PPMID is told by the hub when to activate, an HCALCS by the supplier's command: a job has one of both.
+    activates = job.get("upgrade_at") or job.get("execution_at")
+    if activates and not job.get("ended"):
+        words.append(f"activates at {spoken(activates)}")
     if job.get("failures"):
         words.append(f"{job['failures']} failed downloads")
     progress = job.get("progress")
