@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 # Tests read whole lines of plain words, whatever terminal their caller has or claims to have.
 for _of_a_terminal in ("FORCE_COLOR", "COLUMNS", "LINES"):
     os.environ.pop(_of_a_terminal, None)
+
+# What a shell runs in the background ignores Ctrl-C, and so would programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: machines are shared, and an absolute time says nothing. In CI the examples are the same each
 # time, so that a change is judged by what it changes; elsewhere they are new, and a failure prints how to

@@ -222,13 +222,16 @@ def test_events_are_followed_by_the_command_until_ctrl_c_and_no_longer() -> None
             stdout=subprocess.PIPE,
             text=True,
         ) as follower:
-            assert follower.stdout is not None
-            daemon.do(daemon.api.lab.joined(PPMID, JobKind.PPMID))
-            first = json.loads(follower.stdout.readline())
-            daemon.do(daemon.api.lab.joined(HCALCS, JobKind.HCALCS))
-            second = json.loads(follower.stdout.readline())
-            follower.send_signal(signal.SIGINT)
-            assert follower.wait(10) == 130
+            try:
+                assert follower.stdout is not None
+                daemon.do(daemon.api.lab.joined(PPMID, JobKind.PPMID))
+                first = json.loads(follower.stdout.readline())
+                daemon.do(daemon.api.lab.joined(HCALCS, JobKind.HCALCS))
+                second = json.loads(follower.stdout.readline())
+                follower.send_signal(signal.SIGINT)
+                assert follower.wait(10) == 130
+            finally:
+                follower.kill()
     assert [each["device"] for each in (first, second)] == [str(PPMID.eui64), str(HCALCS.eui64)]
     assert second["seq"] > first["seq"]
 
