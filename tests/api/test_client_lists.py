@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hanota.api.access import Role
-from hanota.cli.client import audit, events
+from hanota.cli.client import audit
 from hanota.cli.client.connection import Connection
 from hanota.cli.client.settings import ClientSettings
+from hanota.cli.client.timeline import RECENT
 from hanota.hub.events import EventKind, Party
 from hanota.hub.jobs import JobKind
 from tests.api.client_support import served
@@ -166,7 +167,7 @@ def test_the_audit_trail_is_shown_from_any_row_on(daemon: Served) -> None:
     assert "no rows" in daemon.client("audit").stderr
     note(daemon, 60)
     recent = daemon.client("audit").stdout.splitlines()
-    assert (len(recent), "target 10: done" in recent[0]) == (audit.RECENT, True)
+    assert (len(recent), "target 10: done" in recent[0]) == (RECENT, True)
     assert len(daemon.client("audit", "--last", "2").stdout.splitlines()) == 2
     rows = [
         json.loads(line) for line in daemon.client("audit", "--after", "50", "--json").stdout.splitlines()
@@ -234,7 +235,7 @@ def test_the_last_events_of_a_kind_are_shown_however_much_happened_since(daemon:
         journal = daemon.api.lab.journal
         with journal.transaction():
             journal.record(EventKind.JOB_PAUSED, Party.HUB, Party.HUB, job=1, detail={"reason": "a pause"})
-            for _ in range(3 * events.RECENT):
+            for _ in range(3 * RECENT):
                 journal.record(EventKind.IMAGE_NOTIFY, Party.HUB, Party.DEVICE)
 
     daemon.do(happen())

@@ -11,7 +11,15 @@ from rich.markup import escape
 from hanota.cli.client.errors import ClientError, RefusedError, TamperedError
 from hanota.cli.client.following import SERVER_ERROR
 from hanota.cli.client.session import JsonOption, run
-from hanota.cli.client.timeline import Timeline
+from hanota.cli.client.timeline import (
+    PAGE,
+    RECENT,
+    AfterOption,
+    FollowOption,
+    LastOption,
+    Timeline,
+    check_span,
+)
 from hanota.cli.client.words import show_json
 from hanota.cli.output import console, stderr
 from hanota.errors import ConfigError
@@ -25,12 +33,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True, help="The audit trail: show, follow, verify.")
 
-PAGE: Final = 500
-"""Rows asked for at once."""
-RECENT: Final = 50
-"""Rows shown where the user does not say from which on."""
-MOST: Final = 1000
-"""Rows that may be asked for by how many they are: the largest page of the daemon."""
 LOOK_INTERVAL: Final = 1.0
 """Seconds between looks: rows come as people and programs ask, not as frames do."""
 _HASH_DIGITS: Final = 64
@@ -40,13 +42,9 @@ _HASH_DIGITS: Final = 64
 def audit(
     context: typer.Context,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with those that come.")] = False,
-    after: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help=f"Those above this number; else the last {RECENT}.")
-    ] = None,
-    last: Annotated[
-        int | None, typer.Option(min=1, max=MOST, metavar="N", help="The last so many instead.")
-    ] = None,
+    follow: FollowOption = False,
+    after: AfterOption = None,
+    last: LastOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show who had what done, and who was refused it; for activators."""
@@ -90,8 +88,7 @@ async def _audit(
     *,
     follow: bool,
 ) -> None:
-    if after is not None and last is not None:
-        raise ConfigError("--after and --last exclude each other", hint="give one of them")
+    check_span(after, last)
     if after is None:
         page = await connection.get("/audit", {"newest": last or RECENT})
         reached = page["last"]

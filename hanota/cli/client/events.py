@@ -10,10 +10,18 @@ import typer
 from rich.markup import escape
 
 from hanota.cli.client.session import JsonOption, end, eui64, run
-from hanota.cli.client.timeline import Timeline
+from hanota.cli.client.timeline import (
+    PAGE,
+    RECENT,
+    AfterOption,
+    FollowOption,
+    LastOption,
+    Timeline,
+    check_span,
+)
 from hanota.cli.client.words import show_json
 from hanota.cli.output import console, stderr
-from hanota.errors import ConfigError, HanotaError
+from hanota.errors import HanotaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,12 +30,6 @@ if TYPE_CHECKING:
     from hanota.cli.client.errors import ClientError
     from hanota.hub.events import Event
 
-PAGE: Final = 500
-"""Events asked for at once."""
-RECENT: Final = 50
-"""Events shown where the user does not say from which on."""
-MOST: Final = 1000
-"""Events that may be asked for by how many they are: the largest page of the daemon."""
 _NOT_DETAIL: Final = frozenset({"seq", "at", "kind", "from", "to", "device", "job"})
 _WIDEST_PARTIES: Final = 19
 """Characters of `service user -> DCC`."""
@@ -42,13 +44,9 @@ _WIDE: Final = 120
 def events(
     context: typer.Context,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with those that come.")] = False,
-    after: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help=f"Those above this number; else the last {RECENT}.")
-    ] = None,
-    last: Annotated[
-        int | None, typer.Option(min=1, max=MOST, metavar="N", help="The last so many instead.")
-    ] = None,
+    follow: FollowOption = False,
+    after: AfterOption = None,
+    last: LastOption = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="Such as `job.state`, or all of `job`; repeatable.")
     ] = None,
@@ -59,8 +57,7 @@ def events(
     """Show what happened, in order: requests, messages, transfers, alerts; from any point on."""
     parameters: dict[str, str | int | bool] = {}
     try:
-        if after is not None and last is not None:
-            raise ConfigError("--after and --last exclude each other", hint="give one of them")
+        check_span(after, last)
         if device is not None:
             parameters["device"] = eui64(device)
     except HanotaError as error:

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final, TypeAlias
+
+import typer
+
 from hanota.cli.client.tables import folded, plain
 from hanota.cli.client.when import of_day
 from hanota.cli.output import console
+from hanota.errors import ConfigError
+
+PAGE: Final = 500
+"""Entries asked for at once."""
+RECENT: Final = 50
+"""Entries shown where the user does not say from which on."""
+MOST: Final = 1000
+"""Entries that may be asked for by how many they are: the largest page of the daemon."""
+
+FollowOption: TypeAlias = Annotated[bool, typer.Option("--follow", "-f", help="Go on with those that come.")]
+AfterOption: TypeAlias = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help=f"Those above this number; else the last {RECENT}.")
+]
+LastOption: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, max=MOST, metavar="N", help="The last so many instead.")
+]
+
+
+def check_span(after: int | None, last: int | None) -> None:
+    """Raise ConfigError where both --after and --last are given."""
+    if after is not None and last is not None:
+        raise ConfigError("--after and --last exclude each other", hint="give one of them")
 
 
 class Timeline:

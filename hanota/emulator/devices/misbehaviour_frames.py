@@ -14,7 +14,7 @@ from hanota.ota.commands import decode_command, encode_command
 from hanota.zcl import ClusterId, ZclFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from hanota.emulator.air import ApsFrame
     from hanota.emulator.devices.device import FirmwareDevice
@@ -25,6 +25,8 @@ _SEQUENCE: Final = 1
 
 Rewrite: TypeAlias = "Callable[[OtaCommand], OtaCommand | None]"
 """Returns the command that goes in the place of one, None where it is lost."""
+Send: TypeAlias = "Callable[..., Awaitable[TxStatus]]"
+"""Sends octets in the place of a frame, as that was to be sent but for what is given by name."""
 
 
 def with_client(device: FirmwareDevice, **settings: Any) -> None:
@@ -59,9 +61,19 @@ def outbound(device: FirmwareDevice, rewrite: Rewrite) -> None:
 
 def outbound_octets(device: FirmwareDevice, rewrite: Callable[[bytes], bytes | None]) -> None:
     """Alter the frames that the device sends on the OTA Upgrade cluster, None loses one."""
+
+    async def altered(send: Send, payload: bytes) -> TxStatus:
+        octets = rewrite(payload)
+        return TxStatus.SUCCESS if octets is None else await send(octets)
+
+    sending(device, altered)
+
+
+def sending(device: FirmwareDevice, act: Callable[[Send, bytes], Awaitable[TxStatus]]) -> None:
+    """Have `act` send what the device sends on the OTA Upgrade cluster."""
     send = device.send
 
-    async def altered(
+    async def acted(
         profile: int,
         cluster: int,
         source_endpoint: int,
@@ -69,12 +81,17 @@ def outbound_octets(device: FirmwareDevice, rewrite: Callable[[bytes], bytes | N
         payload: bytes,
         **how: Any,
     ) -> TxStatus:
-        octets = rewrite(payload) if cluster == ClusterId.OTA_UPGRADE else payload
-        if octets is None:
-            return TxStatus.SUCCESS
-        return await send(profile, cluster, source_endpoint, destination_endpoint, octets, **how)
+        async def as_asked(octets: bytes, **otherwise: Any) -> TxStatus:
+            options = how | otherwise
+            return await send(profile, cluster, source_endpoint, destination_endpoint, octets, **options)
 
-    device.send = altered  # type: ignore[method-assign]
+        return await (act if cluster == ClusterId.OTA_UPGRADE else _as_it_is)(as_asked, payload)
+
+    device.send = acted  # type: ignore[method-assign]
+
+
+async def _as_it_is(send: Send, payload: bytes) -> TxStatus:
+    return await send(payload)
 
 
 def ota_command(data: bytes) -> OtaCommand | None:

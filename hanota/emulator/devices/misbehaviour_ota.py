@@ -14,6 +14,7 @@ from hanota.emulator.devices.misbehaviour_frames import (
     ota_command,
     outbound,
     outbound_octets,
+    sending,
     with_client,
     with_quirk,
 )
@@ -31,12 +32,13 @@ from hanota.ota.commands import (
     encode_command,
 )
 from hanota.ota.header import HardwareVersions
-from hanota.zcl import ClusterId, GeneralCommand, Status, ZclFrame
+from hanota.zcl import GeneralCommand, Status, ZclFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hanota.emulator.air import TxStatus
+    from hanota.emulator.devices.misbehaviour_frames import Send
     from hanota.ota.client_events import ClientEvent
     from hanota.ota.commands import OtaCommand
     from hanota.ota.fields import ImageId
@@ -125,23 +127,14 @@ def early_upgrade_end(device: FirmwareDevice) -> None:
 
 def asks_for_nothing(device: FirmwareDevice) -> None:
     """Let it ask for no octets too, each time that it asks for the first ones."""
-    send = device.send
 
-    async def altered(
-        profile: int,
-        cluster: int,
-        source_endpoint: int,
-        destination_endpoint: int,
-        payload: bytes,
-        **how: Any,
-    ) -> TxStatus:
-        request = ota_command(payload) if cluster == ClusterId.OTA_UPGRADE else None
+    async def altered(send: Send, payload: bytes) -> TxStatus:
+        request = ota_command(payload)
         if isinstance(request, ImageBlockRequest) and request.file_offset == 0:
-            empty = encode_command(replace(request, maximum_data_size=0), payload[1] ^ 0x80)
-            await send(profile, cluster, source_endpoint, destination_endpoint, empty, **how)
-        return await send(profile, cluster, source_endpoint, destination_endpoint, payload, **how)
+            await send(encode_command(replace(request, maximum_data_size=0), payload[1] ^ 0x80))
+        return await send(payload)
 
-    device.send = altered  # type: ignore[method-assign]
+    sending(device, altered)
 
 
 def wrong_query_version(device: FirmwareDevice) -> None:
@@ -151,26 +144,18 @@ def wrong_query_version(device: FirmwareDevice) -> None:
 
 def plain_upgrade_end(device: FirmwareDevice) -> None:
     """Let it send each Upgrade End Request without APS encryption first."""
-    send, last, last_at = device.send, -1, 0.0
+    last, last_at = -1, 0.0
 
-    async def altered(
-        profile: int,
-        cluster: int,
-        source_endpoint: int,
-        destination_endpoint: int,
-        payload: bytes,
-        **how: Any,
-    ) -> TxStatus:
+    async def altered(send: Send, payload: bytes) -> TxStatus:
         nonlocal last, last_at
-        request = ota_command(payload) if cluster == ClusterId.OTA_UPGRADE else None
-        if isinstance(request, UpgradeEndRequest):
-            now, sequence = device.clock.now(), payload[1]
-            if sequence != last or now - last_at > _REPEATED:
-                how = {**how, "encrypted": False}
-            last, last_at = sequence, now
-        return await send(profile, cluster, source_endpoint, destination_endpoint, payload, **how)
+        if not isinstance(ota_command(payload), UpgradeEndRequest):
+            return await send(payload)
+        now, sequence = device.clock.now(), payload[1]
+        first = sequence != last or now - last_at > _REPEATED
+        last, last_at = sequence, now
+        return await (send(payload, encrypted=False) if first else send(payload))
 
-    device.send = altered  # type: ignore[method-assign]
+    sending(device, altered)
 
 
 def takes_plaintext(device: FirmwareDevice) -> None:
